@@ -1,0 +1,142 @@
+"""Holds every card to its promise: gradable in both languages, hard to fool, and giving nothing away."""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from tutor.cards import LANGUAGES, Card, Language, Shelf
+from tutor.grading import Grade, RubricGrader
+from tutor.wording import Wording
+
+LANGUAGE_GAP = 0.5
+"""How far the scores of the two reference answers may lie apart, of 10."""
+FOREIGN_MEDIAN = 1.0
+"""The highest median score of the other cards' reference answers, of 10."""
+LONGEST_SHARED = 6.0
+"""A hint shares fewer words in a row than this with its key point (two Chinese characters are one word)."""
+
+
+def problems(shelf: Shelf, only: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the cards (all, or those named by `only`), one line each, starting with the card's id."""
+    grader = RubricGrader(shelf)
+    cards = [card for card in shelf.cards if not only or card.id in only]
+    return [f"{card.topic}/{card.id}: {found}" for card in cards for found in _problems(card, shelf, grader)]
+
+
+def _problems(card: Card, shelf: Shelf, grader: RubricGrader) -> Iterable[str]:
+    yield from _form(card, shelf)
+    yield from _reference_answers(card, grader)
+    yield from _nothing_for_free(card, grader)
+    yield from _foreign_answers(card, shelf, grader)
+    yield from _beliefs(card, grader)
+    yield from _samples(card, grader)
+    yield from _hints(card)
+
+
+def _form(card: Card, shelf: Shelf) -> Iterable[str]:
+    if card.topic not in shelf.topics:
+        yield f"the folder {card.topic} is not in topics.yaml"
+    for other in card.deeper:
+        if other not in shelf.by_id or other == card.id:
+            yield f"deeper: there is no other card {other}"
+    for point in card.key_points:
+        if not point.signals:
+            yield f"key point {point.id} has no signals"
+    languages = {sample.language for sample in card.samples}
+    for language in LANGUAGES:
+        if language not in languages:
+            yield f"samples: none in {language}"
+    if not any(set(sample.verdicts.values()) <= {"missed", "contradicted"} for sample in card.samples):
+        yield "samples: none is wrong from beginning to end"
+    for language in LANGUAGES:
+        wordings = [card.question[language], *(card.asked_as.en if language == "en" else card.asked_as.zh)]
+        for wording in wordings:
+            for other in shelf.cards:
+                if other.id != card.id and _same_question(wording, other, language):
+                    yield f"asks what {other.id} asks: {wording}"
+
+
+def _same_question(wording: str, other: Card, language: Language) -> bool:
+    theirs = (other.question[language], *(other.asked_as.en if language == "en" else other.asked_as.zh))
+    return Wording(wording).squeezed in {Wording(asked).squeezed for asked in theirs}
+
+
+def _reference_answers(card: Card, grader: RubricGrader) -> Iterable[str]:
+    grades: dict[Language, Grade] = {language: grader.grade(card, card.answer[language]) for language in LANGUAGES}
+    for language, grade in grades.items():
+        for mark in grade.marks:
+            if mark.verdict != "covered":
+                yield f"answer ({language}): {mark.key_point} is {mark.verdict}, not covered {_said(mark.quote)}"
+        for found in grade.misconceptions:
+            yield f"answer ({language}): shows the misconception {found.misconception} {_said(found.quote)}"
+    if abs(grades["en"].score - grades["zh"].score) > LANGUAGE_GAP:
+        yield f"answer: {grades['en'].score} in en but {grades['zh'].score} in zh"
+
+
+def _nothing_for_free(card: Card, grader: RubricGrader) -> Iterable[str]:
+    """The question, and what the tutor says before an answer, earn nothing when they are sent back."""
+    said = [(f"the question ({language})", card.question[language]) for language in LANGUAGES]
+    for point in card.key_points:
+        said += [(f"hint of {point.id} ({language})", point.hint[language]) for language in LANGUAGES]
+        said += [(f"probe of {point.id} ({language})", point.probe[language]) for language in LANGUAGES]
+    for what, text in said:
+        for mark in grader.grade(card, text).marks:
+            if mark.verdict in ("covered", "partly"):
+                yield f"{what}, sent back as an answer, earns {mark.key_point} {_said(mark.quote)}"
+
+
+def _foreign_answers(card: Card, shelf: Shelf, grader: RubricGrader) -> Iterable[str]:
+    scores = [
+        grader.grade(card, other.answer[language]).score
+        for other in shelf.cards
+        if other.id != card.id
+        for language in LANGUAGES
+    ]
+    if scores and median(scores) > FOREIGN_MEDIAN:
+        yield f"other cards' answers earn {median(scores)} here (median); at most {FOREIGN_MEDIAN} is right"
+
+
+def _beliefs(card: Card, grader: RubricGrader) -> Iterable[str]:
+    for belief in card.misconceptions:
+        for language in LANGUAGES:
+            found = {found.misconception for found in grader.grade(card, belief.text[language]).misconceptions}
+            if belief.id not in found:
+                yield f"misconception {belief.id}: its own text ({language}) is not recognised"
+            if belief.id in {f.misconception for f in grader.grade(card, belief.correction[language]).misconceptions}:
+                yield f"misconception {belief.id}: its correction ({language}) is taken for the misconception"
+
+
+def _samples(card: Card, grader: RubricGrader) -> Iterable[str]:
+    for number, sample in enumerate(card.samples, start=1):
+        grade = grader.grade(card, sample.answer)
+        for mark in grade.marks:
+            wanted = sample.verdicts.get(mark.key_point, "missed")
+            if mark.verdict != wanted:
+                yield f"sample {number}: {mark.key_point} is {mark.verdict}, should be {wanted} {_said(mark.quote)}"
+        found = {found.misconception for found in grade.misconceptions}
+        for belief in sorted(found ^ set(sample.misconceptions)):
+            yield f"sample {number}: misconception {belief} {'is found but not named' if belief in found else 'is not found'}"
+
+
+def _hints(card: Card) -> Iterable[str]:
+    for point in card.key_points:
+        for language in LANGUAGES:
+            shared = _longest_shared(point.hint[language], point.text[language])
+            if shared:
+                yield f"hint of {point.id} ({language}) gives away: {shared}"
+
+
+def _longest_shared(hint: str, text: str) -> str:
+    """The first run of words in the hint that is too long to share with the text, or nothing."""
+    mine, theirs = Wording(hint), Wording(text)
+    for first in range(len(mine.tokens)):
+        last = first
+        while last < len(mine.tokens) and mine.units[last] - mine.units[first] < LONGEST_SHARED:
+            last += 1
+        run = "".join(token.norm for token in mine.tokens[first:last])
+        if mine.units[last] - mine.units[first] >= LONGEST_SHARED and run in theirs.squeezed:
+            return mine.quote(first, last)
+    return ""
+
+
+def _said(quote: str) -> str:
+    return f"(from: {quote[:90]})" if quote else ""

@@ -1,0 +1,232 @@
+"""Finds where an answer says what a signal means: all its terms near one another, as a statement, not denied.
+
+A signal is a list of terms; `|` separates synonyms of one term, `...` inside a term stands for a few words in between.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from tutor.cards import Signal, Terms
+from tutor.wording import Wording
+
+WINDOW = 30.0
+"""How far apart the terms of a signal may stand, in words (two Chinese characters count as one)."""
+GAP = 8.0
+"""How many words `...` may stand for."""
+REACH = 9.0
+"""How many words a negation governs at most, within its clause."""
+
+_NEGATORS_EN = frozenset(
+    "not no never without cannot neither nor wrong mistaken incorrect fals untru myth unlik "
+    "none lack fail dont doesnt isnt wont cant arent didnt".split()
+)
+_SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack"})
+"""Negations of the noun that follows, not of the clause."""
+_BACKWARD = frozenset("wrong mistaken incorrect fals untru myth 错 误".split())
+"""Words that deny what stands before them as well."""
+_NEGATION_ZH = re.compile(
+    r"不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式)|没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
+    r"|未(?!来|必)|别(?=再|把|用|让)|误(?=以为|认为|解)|错误|[是就全]错|勿|否(?!则)"
+)
+_NEGATING_PHRASES = ("ratherthan", "insteadof")
+_NOT_NEGATED_EN = ("notonli", "notjust", "notmere", "nomatt", "withoutlossofgener", "notnecessarilyonli", "whynot")
+_BREAKS = ("but", "howev", "wherea", "while", "then", "so", "therefor", "becaus", "henc", "但", "而是", "却",
+           "那么", "所以", "因此", "因为", "由于", "就", "则", "反而", "only")  # fmt: skip
+"""Where the reach of a negation ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of a signal: its synonyms as parts of squeezed text, and those of its opposite."""
+
+    written: str
+    ways: tuple[tuple[str, ...], ...]
+    opposites: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a signal stands in a wording: token ranges of its terms, and whether it is denied there."""
+
+    ranges: tuple[tuple[int, int], ...]
+    denied: bool
+
+    @property
+    def first(self) -> int:
+        return min(first for first, _ in self.ranges)
+
+    @property
+    def last(self) -> int:
+        return max(last for _, last in self.ranges)
+
+
+class Thesaurus:
+    """The terms file as a look-up: every word of a group stands for the whole group."""
+
+    def __init__(self, terms: Terms) -> None:
+        groups = {name: (name, *others) for name, others in terms.synonyms.items()}
+        self._groups: dict[str, set[str]] = {}
+        for name, words in groups.items():
+            for word in words:
+                self._groups.setdefault(squeeze(word), set()).add(name)
+        self._words = groups
+        self._opposites: dict[str, set[str]] = {}
+        for one, other in terms.antonyms:
+            self._opposites.setdefault(one, set()).add(other)
+            self._opposites.setdefault(other, set()).add(one)
+
+    def same(self, word: str) -> set[str]:
+        """All words for what `word` says."""
+        groups = self._groups.get(squeeze(word), set())
+        return {word}.union(*(self._words[name] for name in groups))
+
+    def opposite(self, word: str) -> set[str]:
+        """All words for the opposite of what `word` says."""
+        against = {name for group in self._groups.get(squeeze(word), set()) for name in self._opposites.get(group, ())}
+        return set().union(*(self._words.get(name, (name,)) for name in against))
+
+
+@lru_cache(maxsize=65536)
+def squeeze(words: str) -> str:
+    """Words as they stand in `Wording.squeezed`."""
+    return Wording(words).squeezed
+
+
+def compiled(signal: Signal, thesaurus: Thesaurus) -> tuple[Term, ...]:
+    """The terms of a signal with all their synonyms and opposites."""
+    return tuple(_term(written, thesaurus) for written in signal)
+
+
+def _term(written: str, thesaurus: Thesaurus) -> Term:
+    words = [word.strip() for word in written.split("|") if word.strip()]
+    same = sorted(set().union(*(thesaurus.same(word) for word in words)))
+    opposite = sorted(set().union(*(thesaurus.opposite(word) for word in words)) - set(same))
+    return Term(written, _ways(same), _ways(opposite))
+
+
+def _ways(words: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    ways = (tuple(squeeze(part) for part in re.split(r"\.\.\.|…", word)) for word in words)
+    return tuple(dict.fromkeys(way for way in ways if all(way)))
+
+
+class Reading:
+    """An answer read for signals: what of it counts as evidence, and what is denied in it."""
+
+    def __init__(self, wording: Wording, discounted: frozenset[int] = frozenset()) -> None:
+        self.wording = wording
+        self.discounted = discounted
+
+    def places(self, ways: tuple[tuple[str, ...], ...]) -> list[tuple[int, int]]:
+        """Where any of the ways to say a term stands, outside the discounted tokens."""
+        found = {place for way in ways for place in self._places(way)}
+        return sorted(place for place in found if not self.discounted.issuperset(range(*place)))
+
+    def _places(self, way: tuple[str, ...]) -> list[tuple[int, int]]:
+        found = self.wording.find(way[0])
+        for part in way[1:]:
+            found = [
+                (first, end)
+                for first, last in found
+                for start, end in self.wording.find(part)[:50]
+                if start >= last and self._distance(last, start) <= GAP and self._same_sentence(first, end)
+            ]
+        return found
+
+    def _distance(self, one: int, other: int) -> float:
+        return self.wording.units[other] - self.wording.units[one]
+
+    def _same_sentence(self, first: int, last: int) -> bool:
+        tokens = self.wording.tokens
+        return tokens[first].sentence == tokens[last - 1].sentence
+
+    def matches(self, terms: Sequence[Term], opposed: int | None = None) -> list[Match]:
+        """Where all terms stand near one another; with `opposed`, that term is replaced by its opposite."""
+        places = [
+            self.places(term.opposites if index == opposed else term.ways) for index, term in enumerate(terms)
+        ]
+        if not all(places):
+            return []
+        anchor = min(range(len(places)), key=lambda index: len(places[index]))
+        found = (self._around(place, places, anchor) for place in places[anchor][:50])
+        return [match for match in found if match is not None]
+
+    def _around(self, place: tuple[int, int], places: list[list[tuple[int, int]]], anchor: int) -> Match | None:
+        ranges = tuple(
+            place if index == anchor else min(options, key=lambda option: self._apart(place, option))
+            for index, options in enumerate(places)
+        )
+        first, last = min(start for start, _ in ranges), max(end for _, end in ranges)
+        tokens = self.wording.tokens
+        near = self._distance(first, last) <= WINDOW and tokens[last - 1].sentence - tokens[first].sentence <= 1
+        return Match(ranges, self._denied(ranges)) if near else None
+
+    def _apart(self, one: tuple[int, int], other: tuple[int, int]) -> float:
+        tokens = self.wording.tokens
+        sentences = abs(tokens[one[0]].sentence - tokens[other[0]].sentence)
+        return max(0.0, self._distance(one[1], other[0]), self._distance(other[1], one[0])) + 20 * sentences
+
+    def _denied(self, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Whether an odd number of negations, other than those inside the terms, governs a term."""
+        own = {index for first, last in ranges for index in range(first, last)}
+        governing = {
+            negation
+            for negation in self.negations
+            if negation not in own
+            and any(self._governs(negation, first, last) for first, last in ranges)
+        }
+        return len(governing) % 2 == 1
+
+    def _governs(self, negation: int, first: int, last: int) -> bool:
+        tokens = self.wording.tokens
+        word = tokens[negation].norm
+        if word in _BACKWARD and last <= negation:
+            same = tokens[negation].sentence == tokens[last - 1].sentence
+            return same and self._distance(last, negation) <= 4
+        if negation >= first or tokens[negation].clause != tokens[first].clause:
+            return False
+        if self._conditional(negation):
+            reach = 1.0
+        else:
+            reach = 1.5 if word in _SHORT_NEGATORS else REACH
+        return self._distance(negation + 1, first) < reach and not any(
+            negation < place < first for place in self.breaks
+        )
+
+    def _conditional(self, negation: int) -> bool:
+        """Whether the negation stands in an if-clause, where it governs only the next word."""
+        tokens = self.wording.tokens
+        before = [tokens[index].norm for index in range(max(0, negation - 6), negation)
+                  if tokens[index].clause == tokens[negation].clause]  # fmt: skip
+        joined = "".join(before)
+        return "if" in before or any(word in joined for word in ("如果", "若", "要是", "假如", "when"))
+
+    @cached_property
+    def negations(self) -> list[int]:
+        """Tokens that deny."""
+        tokens, text = self.wording.tokens, self.wording.squeezed
+        english = {
+            index
+            for index, token in enumerate(tokens)
+            if (token.norm in _NEGATORS_EN or token.norm.endswith("n't"))
+            and not text.startswith(_NOT_NEGATED_EN, self.wording.starts[index])
+        }
+        english.update(first for phrase in _NEGATING_PHRASES for first, _ in self.wording.find(phrase))
+        chinese = {
+            index
+            for match in _NEGATION_ZH.finditer(text)
+            if (index := self._token_at(match.end() - 1 if match.group().endswith("错") else match.start())) is not None
+        }
+        return sorted(english | chinese)
+
+    def _token_at(self, place: int) -> int | None:
+        try:
+            return self.wording.starts.index(place)
+        except ValueError:
+            return None
+
+    @cached_property
+    def breaks(self) -> list[int]:
+        """Tokens at which the reach of a negation ends."""
+        return sorted({first for word in _BREAKS for first, _ in self.wording.find(word)})

@@ -1,0 +1,125 @@
+"""Tells statements from lists of keywords, and an answer from a placeholder.
+
+Words without a verb, a function word or a relation between them say nothing that could be right or wrong.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+from tutor.wording import Token, Wording, stem
+
+_FUNCTION_WORDS = frozenset(
+    stem(word)
+    for word in (
+        "a an is are was were be been being has have had do does did can could may might must will would should it its "
+        "they them their this that these those which who what where when why how if then than as so because since of "
+        "for to from by with without into over per each every all both not no only also more less most least and or "
+        "but at in on we you i he she there here such same own while instead between across after before during until "
+        "vs versus via about up down out off not n't".split()
+    )
+)
+_VERBS = frozenset(
+    stem(word)
+    for word in (
+        "add adds apply avoid become break build cache call change choose clip collapse combine come compare compress "
+        "compute concatenate contain control converge copy correct cost cover cut decay decrease depend diverge divide "
+        "double drop encode evict exceed explode exceeds fit fix freeze free gather generate get give go grow halve "
+        "hold hide help hurt improve increase inject insert keep know learn let limit load lose lower make mask match "
+        "matter mean measure merge move multiply need normalize normalise offload optimise optimize output overflow "
+        "partition pay penalize predict preserve prevent produce project prune push put quantize raise read recompute "
+        "reduce remain remember remove repeat replace replicate represent require reset reuse rotate run sample saturate "
+        "save scale see select send set share shard shift show shrink shuffle shut skip slice slow solve split stabilize "
+        "start stay stop store stream sum swap take tell train transfer truncate try turn tune underflow update upcast "
+        "use vanish vary wait want work write".split()
+    )
+)
+_CHINESE_STATEMENT = frozenset(
+    "是会把被在让使因即就只都能可要用由有为除乘等变减增降升需免致共享不没无每从到比更按将以而但且若则因所对做加存算取传"
+    "分切合并更改更新训冻缓放乘求得看叫给带来去变换转过读写占省"
+)
+_DONT_KNOW = (
+    "i don't know", "i do not know", "dont know", "no idea", "idk", "not sure", "i have no clue", "no clue", "i forgot",
+    "i can't remember", "i cannot remember", "pass", "dunno", "i'm not sure", "never heard of it", "i give up",
+    "不知道", "不清楚", "不会", "不太会", "不懂", "不了解", "忘了", "不记得", "没学过", "没听过", "没有思路", "我放弃", "不太清楚", "没想法",
+)  # fmt: skip
+_FILLING = frozenset(
+    "sorry honestly about this question the answer to it really me i am afraid 抱歉 我 真 这 个 题 问 这道 对 不 起 也 完 全 有 点 太".split()
+)
+_PLACEHOLDERS = ("n/a", "na", "todo", "tbd", "none", "test", "asdf", "...", "xxx", "no response", "no answer", "无", "略", "待补充", "没有")
+SHORTEST_BAG = 4
+"""Fewer items than this are not a list."""
+LONGEST_RUN = 9
+"""As many content words in a row, with nothing between them, are a bag of words."""
+
+
+def is_placeholder(wording: Wording) -> Literal["dont_know", "placeholder"] | None:
+    """Whether the whole answer only says that there is none."""
+    said = wording.squeezed
+    if said in _squeezed(_PLACEHOLDERS):
+        return "placeholder"
+    rest = said
+    for phrase in sorted(_squeezed(_DONT_KNOW), key=len, reverse=True):
+        rest = rest.replace(phrase, "")
+    if rest == said:
+        return None
+    for word in sorted(_squeezed(tuple(_FILLING)), key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return "dont_know" if not rest else None
+
+
+@lru_cache(maxsize=8)
+def _squeezed(phrases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(said for phrase in phrases if (said := Wording(phrase).squeezed))
+
+
+def discounted_tokens(wording: Wording) -> frozenset[int]:
+    """Tokens of sentences that only list words."""
+    return frozenset(index for indices in _sentences(wording) if _only_lists(wording, indices) for index in indices)
+
+
+def _sentences(wording: Wording) -> Iterator[list[int]]:
+    """Token indices by sentence; neighbouring sentences that state nothing are one list in several lines."""
+    sentences: list[list[int]] = []
+    for index, token in enumerate(wording.tokens):
+        if sentences and token.sentence == wording.tokens[sentences[-1][-1]].sentence:
+            sentences[-1].append(index)
+        else:
+            sentences.append([index])
+    silent: list[int] = []
+    for sentence in sentences:
+        if any(_states(wording.tokens[index]) for index in sentence):
+            yield sentence
+        else:
+            silent.extend(sentence)
+    if silent:
+        yield silent
+
+
+def _only_lists(wording: Wording, indices: list[int]) -> bool:
+    tokens = [wording.tokens[index] for index in indices]
+    items = list(_items(wording, tokens))
+    stated = sum(any(_states(token) for token in item) for item in items)
+    if len(items) >= SHORTEST_BAG:
+        return stated * 3 < len(items)
+    return stated == 0 and len(tokens) >= LONGEST_RUN
+
+
+def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
+    """What stands between commas and the like."""
+    item: list[Token] = []
+    for token in tokens:
+        if item and any(mark in wording.text[item[-1].end : token.start] for mark in ",，、;；|/\n\t·•"):
+            yield item
+            item = []
+        item.append(token)
+    if item:
+        yield item
+
+
+def _states(token: Token) -> bool:
+    if token.kind == "cjk":
+        return token.norm in _CHINESE_STATEMENT
+    if token.kind == "operator":
+        return True
+    return token.norm in _FUNCTION_WORDS or token.norm in _VERBS
