@@ -1,30 +1,221 @@
+"""The command line: interview in the terminal, serve the page, report and export sessions, check cards and prompts."""
+
+import argparse
+import json
+import logging
+import random
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from tutor.cards import CardError, load_card, load_shelf
-from tutor.checking import problems
-from tutor.grading import RubricGrader
+from tutor.cards import LANGUAGES, LEVELS, load_shelf
+from tutor.errors import CardError, SettingsError, TutorError
+from tutor.settings import Settings
 
-FOLDER = Path(__file__).parent.parent / "knowledge"
+if TYPE_CHECKING:
+    from tutor.tutor import Tutor
+
+PORT = 7860
 
 
-def main() -> int:
-    command, *rest = sys.argv[1:]
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; an error that a person can mend is one line on standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen) or 0)
+    except TutorError as error:
+        print(f"tutor: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="tutor", description="A mock interviewer for LLM and AI-engineer interviews.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    chat = commands.add_parser("chat", help="an interview in the terminal")
+    chat.add_argument("--language", choices=LANGUAGES, help="language of the interview (default: the system's)")
+    chat.add_argument("--topic", action="append", default=[], metavar="TOPIC", help="a topic; repeat for several")
+    chat.add_argument("--level", choices=LEVELS, help="level of the questions (default: any)")
+    chat.add_argument("--questions", type=_positive, default=5, metavar="N", help="how many questions (default: 5)")
+    chat.add_argument("--mode", choices=("practice", "exam"), default="practice", help="practice helps, exam does not")
+    chat.add_argument("--seed", type=int, metavar="N", help="repeat the same choice of questions")
+    chat.add_argument("--session", metavar="ID", help="go on with an earlier interview")
+    chat.set_defaults(run=_chat)
+
+    serve = commands.add_parser("serve", help="the page in the browser")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    serve.add_argument("--port", type=_port, default=PORT, help=f"port to listen on (default: {PORT})")
+    serve.set_defaults(run=_serve)
+
+    sessions = commands.add_parser("sessions", help="list earlier interviews")
+    sessions.set_defaults(run=_sessions)
+
+    report = commands.add_parser("report", help="the report of an interview")
+    report.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
+    report.set_defaults(run=_report)
+
+    export = commands.add_parser("export", help="an interview as Markdown or JSON")
+    export.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
+    export.add_argument("--format", choices=("md", "json"), default="md", help="md (default) or json")
+    export.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
+    export.set_defaults(run=_export)
+
+    check = commands.add_parser("check", help="check cards and prompts")
+    check.add_argument("card", nargs="*", metavar="CARD", help="ids of cards (default: all cards and prompts)")
+    check.set_defaults(run=_check)
+
+    grade = commands.add_parser("grade", help="what an answer earns on a card (for authors)")
+    grade.add_argument("card", metavar="CARD", help="id of the card")
+    grade.add_argument("answer", nargs="*", help="the answer (default: standard input)")
+    grade.set_defaults(run=_grade)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _chat(chosen: argparse.Namespace) -> None:
+    settings = _settings()
+    if chosen.language:
+        settings = replace(settings, language=chosen.language)
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(settings)
+    known = tutor.desk.shelf.counts()
+    if unknown := [topic for topic in chosen.topic if topic not in known]:
+        raise SettingsError(f"there is no topic {unknown[0]}; topics: {', '.join(known)}")
+    from tutor.events import SessionStarted
+    from tutor.terminal import chat
+    from tutor.tools import askable
+
+    topics = tuple(chosen.topic)
+    choices = SessionStarted(
+        language=settings.language,
+        topics=topics,
+        level=chosen.level,
+        questions=askable(tutor.desk.shelf, topics, chosen.questions),
+        mode=chosen.mode,
+        seed=random.randrange(2**31) if chosen.seed is None else chosen.seed,
+    )
+    chat(tutor, settings.learner, chosen.session, choices)
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    from tutor.web import serve
+
+    serve(_settings(), chosen.host, chosen.port)
+
+
+def _sessions(chosen: argparse.Namespace) -> None:
+    from tutor.opening import open_tutor
+    from tutor.sessions import line
+
+    tutor = open_tutor(_settings())
+    language = tutor.settings.language
+    for entry in tutor.sessions(tutor.settings.learner):
+        print(entry.session, line(entry, tutor.desk.shelf.topics, tutor.phrases, language))
+
+
+def _report(chosen: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from tutor.opening import open_tutor
+    from tutor.terminal import Terminal
+
+    tutor = open_tutor(_settings())
+    session = _session(tutor, chosen.session)
+    Terminal(tutor, Console(highlight=False)).report(session, tutor.settings.learner)
+
+
+def _export(chosen: argparse.Namespace) -> None:
+    from tutor import exporting
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    session = _session(tutor, chosen.session)
+    learner = tutor.settings.learner
+    if chosen.format == "md":
+        text = exporting.markdown(tutor, learner, session)
+    else:
+        text = json.dumps(exporting.data(tutor, learner, session), ensure_ascii=False, indent=1) + "\n"
+    if chosen.output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        chosen.output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{chosen.output} cannot be written ({error.strerror})") from None
+
+
+def _session(tutor: "Tutor", wanted: str | None) -> str:
+    """The session that was asked for, or the latest; raises SettingsError where there is none."""
+    known = [entry.session for entry in tutor.sessions(tutor.settings.learner)]
+    if not known:
+        raise SettingsError("there is no interview yet; start one with: tutor chat")
+    if wanted and wanted not in known:
+        raise SettingsError(f"there is no interview {wanted}; list them with: tutor sessions")
+    return wanted or known[0]
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from tutor.checking import problems, prompt_problems
+    from tutor.resources import resource
+
+    folder = _settings().cards
     damaged: list[CardError] = []
-    shelf = load_shelf(FOLDER, damaged)
-    if command == "check":
-        found = [str(e) for e in damaged if not rest or any(f"/{i}.yaml" in str(e) for i in rest)]
-        missing = [i for i in rest if i not in shelf.by_id and not any(f"/{i}.yaml" in str(e) for e in damaged)]
-        found += [f"there is no card {i}" for i in missing] + problems(shelf, rest)
-        print("\n".join(found) or f"{len(rest) or len(shelf.cards)} cards, nothing to mend")
-        return 1 if found else 0
-    grade = RubricGrader(shelf).grade(shelf.by_id[rest[0]], " ".join(rest[1:]) or sys.stdin.read())
+    shelf = load_shelf(folder, damaged)
+    wanted = [error for error in damaged if not chosen.card or any(f"/{name}.yaml" in str(error) for name in chosen.card)]
+    found = [str(error) for error in wanted]
+    known = {*shelf.by_id, *(name for name in chosen.card if any(f"/{name}.yaml" in line for line in found))}
+    found += [f"there is no card {name} in {folder}" for name in chosen.card if name not in known]
+    found += problems(shelf, [name for name in chosen.card if name in shelf.by_id] if chosen.card else ())
+    if not chosen.card:
+        found += prompt_problems(resource("prompts"))
+    print("\n".join(found) if found else f"{len(chosen.card) or len(shelf.cards)} cards, nothing to mend")
+    return 1 if found else 0
+
+
+def _grade(chosen: argparse.Namespace) -> None:
+    from tutor.grading import RubricGrader
+
+    shelf = load_shelf(_settings().cards, [])
+    if chosen.card not in shelf.by_id:
+        raise CardError(f"there is no card {chosen.card} that can be read")
+    grade = RubricGrader(shelf).grade(shelf.by_id[chosen.card], " ".join(chosen.answer) or sys.stdin.read())
     print(grade.score, grade.gate or "")
     for mark in grade.marks:
         print(f"  {mark.verdict:12} {mark.key_point:28} {mark.quote}")
-    for f in grade.misconceptions:
-        print(f"  misconception {f.misconception}: {f.quote}")
-    return 0
+    for found in grade.misconceptions:
+        print(f"  misconception {found.misconception}: {found.quote}")
 
 
-sys.exit(main())
+def _settings() -> Settings:
+    return Settings.from_env()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,10 +1,14 @@
 """Holds every card to its promise: gradable in both languages, hard to fool, and giving nothing away."""
 
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import median
 
 from tutor.cards import LANGUAGES, Card, Language, Shelf
+from tutor.errors import PromptError
 from tutor.grading import Grade, RubricGrader
+from tutor.prompts import load_phrases
 from tutor.wording import Wording
 
 LANGUAGE_GAP = 0.5
@@ -140,3 +144,16 @@ def _longest_shared(hint: str, text: str) -> str:
 
 def _said(quote: str) -> str:
     return f"(from: {quote[:90]})" if quote else ""
+
+
+def prompt_problems(folder: Path) -> list[str]:
+    """What is wrong with prompts and phrases, one line each."""
+    try:
+        load_phrases(folder)
+    except PromptError as error:
+        return [str(error)]
+    return [
+        f"{path}: {{{name}}} is not filled; placeholders are written $name"
+        for path in sorted(folder.glob("*.md"))
+        for name in re.findall(r"(?<!\$)\{([a-z_]+)\}", path.read_text(encoding="utf-8"))
+    ]

@@ -1,0 +1,108 @@
+"""The agent behind a turn: a LangChain agent with the five tools, and the middleware that keeps it to the interview."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    AgentState,
+    ModelCallLimitMiddleware,
+    ModelRequest,
+    ModelResponse,
+)
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, trim_messages
+from langchain_core.messages.utils import count_tokens_approximately
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+
+from tutor import dialogue, speech
+from tutor.cards import Language
+from tutor.interview import Interview
+from tutor.models.offline import OFFLINE
+from tutor.prompts import Phrases
+from tutor.tools import TOOLS, Desk
+
+CALLS = 6
+"""Steps of the agent in one turn, at most."""
+CONTEXT = 6000
+"""Tokens of the transcript that a provider's model is given, about."""
+
+
+class Steering(AgentMiddleware[AgentState[Any], Desk]):
+    """Takes the steps that the state itself calls for, and speaks fixed words, without asking the model."""
+
+    def __init__(self, phrases: Phrases) -> None:
+        super().__init__()
+        self._phrases = phrases
+
+    def wrap_model_call(
+        self, request: ModelRequest[Desk], handler: Callable[[ModelRequest[Desk]], ModelResponse[Any]]
+    ) -> ModelResponse[Any] | AIMessage:
+        interview = Interview.of(request.state["messages"])
+        move = None if _refused(request.messages) else dialogue.required_move(interview)
+        if move:
+            call_id = f"{move.tool}-{len(request.messages)}"
+            return AIMessage("", tool_calls=[{"name": move.tool, "args": move.arguments, "id": call_id}])
+        words = None if _refused(request.messages) else speech.fixed(interview, self._phrases)
+        return AIMessage(words) if words else handler(request)
+
+
+class Briefing(AgentMiddleware[AgentState[Any], Desk]):
+    """Gives a provider's model its prompt in the interview's language, and only the latest messages.
+
+    Only the request is shortened; the transcript itself stays whole.
+    """
+
+    def __init__(self, prompts: Mapping[Language, str]) -> None:
+        super().__init__()
+        self._prompts = prompts
+
+    def wrap_model_call(
+        self, request: ModelRequest[Desk], handler: Callable[[ModelRequest[Desk]], ModelResponse[Any]]
+    ) -> ModelResponse[Any] | AIMessage:
+        if request.model._llm_type == OFFLINE:
+            return handler(request)
+        prompt = SystemMessage(self._prompts[Interview.of(request.state["messages"]).language])
+        return handler(request.override(system_message=prompt, messages=_recent(request.messages)))
+
+
+class OneTool(AgentMiddleware[AgentState[Any], Desk]):
+    """Keeps the first tool call of a message: several would run on the same state."""
+
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Desk]) -> dict[str, Any] | None:
+        last = state["messages"][-1]
+        if not isinstance(last, AIMessage) or len(last.tool_calls) < 2:
+            return None
+        return {"messages": [last.model_copy(update={"tool_calls": last.tool_calls[:1]})]}
+
+
+def build_agent(model: BaseChatModel, prompts: Mapping[Language, str], phrases: Phrases) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The agent; one serves all sessions, since a session is its transcript."""
+    limit: ModelCallLimitMiddleware[Any, Any] = ModelCallLimitMiddleware(run_limit=CALLS, exit_behavior="error")
+    return create_agent(
+        model,
+        list(TOOLS),
+        middleware=[limit, Steering(phrases), Briefing(prompts), OneTool()],
+        context_schema=Desk,
+    )
+
+
+def _refused(messages: Sequence[BaseMessage]) -> bool:
+    """Whether the last thing that happened is a tool's refusal, which wants words."""
+    return getattr(messages[-1], "status", "") == "error"
+
+
+def _recent(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """The latest messages that fit, from a learner's message on; never less than the last turn."""
+    kept = trim_messages(
+        messages,
+        max_tokens=CONTEXT,
+        token_counter=count_tokens_approximately,
+        strategy="last",
+        start_on="human",
+        include_system=True,
+    )
+    last_human = max(index for index, message in enumerate(messages) if isinstance(message, HumanMessage))
+    return list(kept) if kept else list(messages[last_human:])

@@ -1,0 +1,166 @@
+"""What happened in an interview, as facts that stand in the transcript.
+
+Every event is plain JSON on a message: on the artifact of a tool message, or on the message of the learner who caused it.
+Events are a file format: fields are only added, with defaults; unknown fields are ignored, an unknown kind is an error.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tutor.cards import Language, Level, Source, Text
+from tutor.errors import HistoryError
+from tutor.grading import Grade
+
+Mode = Literal["practice", "exam"]
+Command = Literal["hint", "explain", "show", "skip", "repeat", "end"]
+COMMANDS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+Step = Literal["pump", "hint", "probe"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class SessionStarted(_Event):
+    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable."""
+
+    kind: Literal["session_started"] = "session_started"
+    language: Language
+    topics: tuple[str, ...] = ()
+    level: Level | None = None
+    questions: int = 5
+    mode: Mode = "practice"
+    seed: int = 0
+
+
+class LanguageChosen(_Event):
+    """From here on the tutor speaks this language."""
+
+    kind: Literal["language_chosen"] = "language_chosen"
+    language: Language
+
+
+class CommandGiven(_Event):
+    """The learner pressed a button or typed its word."""
+
+    kind: Literal["command_given"] = "command_given"
+    command: Command
+
+
+class QuestionAsked(_Event):
+    """A question was put; `number` counts from 1, `of` is how many there will be."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    card_id: str
+    topic: str
+    level: Level
+    number: int
+    of: int
+    question: Text
+    sources: tuple[Source, ...] = ()
+
+
+class AnswerGraded(_Event):
+    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it."""
+
+    kind: Literal["answer_graded"] = "answer_graded"
+    card_id: str
+    answer: str
+    grade: Grade
+    helps: int = 0
+    after_showing: bool = False
+    grader: str = "rubric"
+
+
+class FollowUpAsked(_Event):
+    """One step of the dialogue at one key point; `requested` where the learner asked for a hint."""
+
+    kind: Literal["follow_up_asked"] = "follow_up_asked"
+    card_id: str
+    key_point: str
+    step: Step
+    text: Text
+    requested: bool = False
+
+
+class ExplanationGiven(_Event):
+    """Step-by-step teaching, of a whole card or of one key point or misconception (`about`)."""
+
+    kind: Literal["explanation_given"] = "explanation_given"
+    card_id: str
+    question: Text
+    steps: tuple[Text, ...]
+    about: str = ""
+    sources: tuple[Source, ...] = ()
+
+
+class AnswerShown(_Event):
+    """The reference answer was shown, after an attempt or because the learner asked for it."""
+
+    kind: Literal["answer_shown"] = "answer_shown"
+    card_id: str
+    question: Text
+    answer: Text
+    sources: tuple[Source, ...] = ()
+
+
+Event = Annotated[
+    SessionStarted
+    | LanguageChosen
+    | CommandGiven
+    | QuestionAsked
+    | AnswerGraded
+    | FollowUpAsked
+    | ExplanationGiven
+    | AnswerShown,
+    Field(discriminator="kind"),
+]
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parsed(data: Any) -> Event:
+    """The event of its JSON form; raises HistoryError for a kind that this version does not know."""
+    try:
+        return _EVENT.validate_python(data)
+    except ValidationError as error:
+        kind = data.get("kind") if isinstance(data, dict) else data
+        raise HistoryError(
+            f"event {kind!r} cannot be read ({error.error_count()} problems); "
+            "this history was written by a newer version: update the tutor"
+        ) from None
+
+
+def to_json(event: BaseModel) -> dict[str, Any]:
+    """The event as it is stored."""
+    return event.model_dump(mode="json")
+
+
+def learner_message(text: str, message_id: str, event: BaseModel | None = None) -> HumanMessage:
+    """What the learner sent, with the event that it causes by itself, if any."""
+    caused = {"event": to_json(event)} if event else {}
+    return HumanMessage(text, id=message_id, additional_kwargs=caused)
+
+
+def event_of(message: BaseMessage) -> Event | None:
+    """The event that a message carries, if any."""
+    if isinstance(message, ToolMessage):
+        return parsed(message.artifact) if message.artifact else None
+    if isinstance(message, HumanMessage) and (data := message.additional_kwargs.get("event")):
+        return parsed(data)
+    return None
+
+
+def events(transcript: Iterable[BaseMessage]) -> Iterator[Event]:
+    """The events of a transcript, oldest first."""
+    return (event for message in transcript if (event := event_of(message)) is not None)
+
+
+def last_turn(transcript: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """The last message of the learner and what followed it."""
+    for index in range(len(transcript) - 1, -1, -1):
+        if isinstance(transcript[index], HumanMessage):
+            return transcript[index:]
+    return transcript

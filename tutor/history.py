@@ -1,0 +1,312 @@
+"""The chat message history in Chroma: transcripts of every session, appended and never changed.
+
+One record is one append: a message of the learner, or all messages of the tutor's part of a turn. Chroma keeps the first
+record of an id and ignores later ones, so an append takes the next number of its session, reads back whose record stands
+there, and tries the next number when it was somebody else's. The order is the number, never a clock.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import BaseMessage, HumanMessage, message_to_dict, messages_from_dict
+
+from tutor.errors import HistoryError
+from tutor.settings import Settings
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+T = TypeVar("T")
+
+PAGE = 5000
+"""Records read at once; Chroma fails above 32,766."""
+DEADLINE = 5.0
+"""Seconds that a call to a Chroma server may take; its client has no limit of its own."""
+_VECTOR = [[0.0]]
+"""History is read by key. A constant vector keeps Chroma from fetching a model to make one."""
+_MARKER = "interview-tutor.json"
+_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One append: messages, its number in the session, when it was written (seconds), and what it answers."""
+
+    sequence: int
+    messages: tuple[BaseMessage, ...]
+    at: float
+    answers: int | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Place in the transcript: a turn of the tutor stands behind the last message that it answers."""
+        return (self.sequence, 0) if self.answers is None else (self.answers, 1)
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """One session in a list: its id, when it began (seconds), and its first message."""
+
+    session: str
+    at: float
+    first: BaseMessage
+
+
+class Store:
+    """The place where histories live: one embedded data folder, or a Chroma server."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens the store; raises HistoryError when the folder or the server cannot be used."""
+        self._lock = None if settings.chroma_url else _Ownership(settings.data)
+        self._client = _server(settings.chroma_url) if settings.chroma_url else _embedded(settings.data)
+        self._deadline = DEADLINE if settings.chroma_url else None
+        self._collections: dict[str, Collection] = {}
+        self._opening = threading.Lock()
+
+    @property
+    def client(self) -> "ClientAPI":
+        return self._client
+
+    def collection(self, name: str) -> "Collection":
+        """The collection of that name, made if it is not there."""
+        with self._opening:
+            if name not in self._collections:
+                self._collections[name] = self.call(
+                    lambda: self._client.get_or_create_collection(name, embedding_function=None)
+                )
+            return self._collections[name]
+
+    def call(self, work: Callable[[], T]) -> T:
+        """What `work` gives; raises HistoryError when the server does not answer in time or Chroma refuses."""
+        import chromadb.errors
+        import httpx
+
+        try:
+            return self._workers.submit(work).result(self._deadline) if self._deadline else work()
+        except Late:
+            raise HistoryError(f"the Chroma server did not answer within {self._deadline:.0f} s; is it running?") from None
+        except (chromadb.errors.ChromaError, httpx.HTTPError, OSError) as error:
+            raise HistoryError(f"the history cannot be used: {_one_line(error)}") from error
+
+    @cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=16, thread_name_prefix="chroma")
+
+    def close(self) -> None:
+        """Gives the data folder back, for another process to open."""
+        close = getattr(self._client, "close", None)
+        if close:
+            close()
+        if self._lock:
+            self._lock.release()
+
+
+class ChromaHistory(BaseChatMessageHistory):
+    """The transcript of one session of one learner."""
+
+    def __init__(self, store: Store, learner: str, session: str) -> None:
+        """`learner` and `session` come from the server, never from a model; raises HistoryError for a malformed id."""
+        if not _ID.match(session):
+            raise HistoryError(f"{session[:80]!r} is not a session; a session is letters, digits, - and _")
+        self._store = store
+        self.session = session
+        self.learner = learner
+        self._known: list[Record] | None = None
+
+    @property
+    def _collection(self) -> "Collection":
+        return self._store.collection(collection_name(self.learner))
+
+    @property
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override]
+        """The transcript, oldest first."""
+        return [message for record in self.records() for message in record.messages]
+
+    def records(self) -> list[Record]:
+        """All records of the session in the order of the transcript, read now."""
+        found = self._all({"session": self.session})
+        self._known = sorted(
+            (Record(meta["sequence"], _messages(text), meta["at"], meta.get("answers")) for text, meta in found),
+            key=lambda record: record.order,
+        )
+        return self._known
+
+    def _all(self, where: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        offset = 0
+        while True:
+            page = self._store.call(
+                lambda start=offset: self._collection.get(  # type: ignore[misc]
+                    where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
+                )
+            )
+            documents = cast(list[str], page["documents"])
+            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
+            if len(documents) < PAGE:
+                return
+            offset += PAGE
+
+    def knows(self, message_id: str) -> bool:
+        """Whether a message of this id was in the records when they were last read."""
+        return any(message.id == message_id for record in self._known or () for message in record.messages)
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Appends the messages as one record."""
+        self.append(messages, at=0.0)
+
+    def append(self, messages: Sequence[BaseMessage], *, at: float, answers: int | None = None) -> int:
+        """Appends one record and gives its number; `answers` is the number of the learner's message it replies to.
+
+        A turn whose message was answered by somebody else in the meantime is dropped: -1.
+        """
+        stored = tuple(map(_storable, messages))
+        document = json.dumps([message_to_dict(message) for message in stored], ensure_ascii=False)
+        token = secrets.token_hex(8)
+        known = self.records() if self._known is None else self._known
+        while True:
+            if answers is not None and any(record.answers == answers for record in known):
+                return -1
+            sequence = max((record.sequence for record in known), default=-1) + 1
+            meta: dict[str, Any] = {"session": self.session, "sequence": sequence, "token": token, "at": at}
+            if answers is not None:
+                meta["answers"] = answers
+            if self._wins(f"{self.session}/{sequence:08d}", document, meta):
+                self._known = [*known, Record(sequence, stored, at, answers)]
+                return sequence
+            known = self.records()
+
+    def _wins(self, record_id: str, document: str, meta: dict[str, Any]) -> bool:
+        """Whether the record stands under its id after the attempt to add it."""
+        collection = self._collection
+        self._store.call(
+            lambda: collection.add(ids=[record_id], embeddings=_VECTOR, documents=[document], metadatas=[meta])  # type: ignore[arg-type]
+        )
+        kept = self._store.call(lambda: collection.get(ids=[record_id], include=["metadatas"]))["metadatas"]
+        return bool(kept) and kept[0]["token"] == meta["token"]  # type: ignore[index]
+
+    def clear(self) -> None:
+        """Deletes the session's records."""
+        self._store.call(lambda: self._collection.delete(where={"session": self.session}))
+
+
+def sessions(store: Store, learner: str) -> list[SessionLine]:
+    """The learner's sessions, the latest first."""
+    history = ChromaHistory(store, learner, "list")
+    lines = [
+        SessionLine(meta["session"], meta["at"], _messages(document)[0])
+        for document, meta in history._all({"sequence": 0})
+    ]
+    return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
+
+
+def new_session() -> str:
+    """A session id that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def collection_name(learner: str) -> str:
+    """The learner's collection; Chroma allows only Latin letters and digits in names."""
+    return "learner-" + hashlib.sha256(learner.encode()).hexdigest()[:32]
+
+
+def _storable(message: BaseMessage) -> BaseMessage:
+    """The message without lone surrogates, which no storage takes."""
+    if isinstance(message, HumanMessage) and isinstance(message.content, str):
+        return message.model_copy(update={"content": without_surrogates(message.content)})
+    return message
+
+
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate replaced, so that it can be written as UTF-8."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _messages(document: str) -> tuple[BaseMessage, ...]:
+    return tuple(messages_from_dict(json.loads(document)))
+
+
+class _Ownership:
+    """The lock on a data folder: two processes would corrupt an embedded Chroma without an error."""
+
+    def __init__(self, folder: Path) -> None:
+        import filelock
+
+        marker = folder / _MARKER
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                if any(folder.iterdir()):
+                    raise HistoryError(
+                        f"{folder} holds other files and no {_MARKER}; set TUTOR_DATA to an empty or new folder"
+                    )
+                marker.write_text('{"format": 1}\n', encoding="utf-8")
+            self._lock = filelock.FileLock(folder / "owner.lock", timeout=0)
+            self._lock.acquire()
+            (folder / "owner.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
+        except filelock.Timeout:
+            raise HistoryError(
+                f"{folder} is in use by process {_owner(folder)}; stop it, set TUTOR_DATA to another folder, "
+                "or let both use one Chroma server (TUTOR_CHROMA_URL)"
+            ) from None
+        except OSError as error:
+            raise HistoryError(f"{folder} cannot be written ({error.strerror}); set TUTOR_DATA to a folder of yours") from None
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "owner.json").read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError):
+        return "unknown"
+
+
+def _embedded(folder: Path) -> "ClientAPI":
+    import chromadb
+    from chromadb.config import Settings as ChromaSettings
+
+    return chromadb.PersistentClient(str(folder / "chroma"), settings=ChromaSettings(anonymized_telemetry=False))
+
+
+def _server(url: str) -> "ClientAPI":
+    from urllib.parse import urlsplit
+
+    import chromadb
+    from chromadb.config import Settings as ChromaSettings
+
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    workers = ThreadPoolExecutor(max_workers=1)
+    work = workers.submit(
+        chromadb.HttpClient,
+        host=parts.hostname or "127.0.0.1",
+        port=port,
+        ssl=secure,
+        settings=ChromaSettings(anonymized_telemetry=False),
+    )
+    try:
+        return work.result(DEADLINE)
+    except Late:
+        raise HistoryError(f"the Chroma server at {url} did not answer within {DEADLINE:.0f} s; is it running?") from None
+    except ValueError as error:
+        raise HistoryError(f"the Chroma server at {url} cannot be used: {_one_line(error)}") from None
+    finally:
+        workers.shutdown(wait=False)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

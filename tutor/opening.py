@@ -1,0 +1,47 @@
+"""Opens a tutor from the settings: cards, phrases, prompts, history, engine."""
+
+import logging
+
+from tutor.cards import LANGUAGES, Language, Shelf, load_shelf
+from tutor.errors import CardError
+from tutor.grading import RubricGrader
+from tutor.history import Store
+from tutor.models import make_engine
+from tutor.prompts import Phrases, load_phrases, load_prompt
+from tutor.resources import resource
+from tutor.search import CardSearch
+from tutor.settings import Settings, stay_silent
+from tutor.tools import Desk
+from tutor.tutor import Tutor
+
+_LOG = logging.getLogger(__name__)
+
+
+def open_tutor(settings: Settings) -> Tutor:
+    """A tutor that is ready to interview; raises TutorError with what to mend."""
+    stay_silent(settings)
+    shelf = open_shelf(settings)
+    phrases = load_phrases(resource("prompts"))
+    engine = make_engine(settings, phrases)
+    store = Store(settings)
+    desk = Desk(shelf, RubricGrader(shelf), CardSearch(shelf, store))
+    return Tutor(settings, desk, engine, store, phrases, tutor_prompts(phrases))
+
+
+def tutor_prompts(phrases: Phrases) -> dict[Language, str]:
+    """The prompt of the talking model for each language of an interview."""
+    names = {"en": phrases("name.english", "en"), "zh": phrases("name.chinese", "zh")}
+    return {
+        language: load_prompt(resource("prompts"), "tutor", language_name=names[language]) for language in LANGUAGES
+    }
+
+
+def open_shelf(settings: Settings) -> Shelf:
+    """The cards; damaged ones are left out with a warning only if the operator said so."""
+    damaged: list[CardError] = []
+    shelf = load_shelf(settings.cards, damaged if settings.skip_damaged else None)
+    for error in damaged:
+        _LOG.warning("left out: %s", error)
+    if not shelf.cards:
+        raise CardError(f"{settings.cards}: there are no cards; set TUTOR_CARDS to a folder of cards")
+    return shelf

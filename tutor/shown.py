@@ -1,0 +1,98 @@
+"""What of a transcript a learner may see, in order: their own words, the tutor's words, and events as blocks.
+
+Tool messages are never shown; they carry rubric and reference answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from tutor.events import (
+    AnswerGraded,
+    AnswerShown,
+    CommandGiven,
+    Event,
+    ExplanationGiven,
+    FollowUpAsked,
+    LanguageChosen,
+    QuestionAsked,
+    SessionStarted,
+    event_of,
+)
+from tutor.interview import Interview
+
+Block = QuestionAsked | AnswerGraded | FollowUpAsked | ExplanationGiven | AnswerShown
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words of the learner or the tutor."""
+
+    by_learner: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event to be shown; `revealed` says whether a grade may name the key points that are still open."""
+
+    event: Block
+    revealed: bool = True
+
+
+Item = Said | Happened
+
+
+def shown(transcript: Sequence[BaseMessage]) -> list[Item]:
+    """Everything to show, oldest first. In an exam, grades wait for the end."""
+    interview = Interview.of(transcript)
+    turns: list[list[Item]] = [[]]
+    for message in transcript:
+        if isinstance(message, HumanMessage):
+            turns.append([])
+        if item := _item(message, interview):
+            turns[-1].append(item)
+    return [item for turn in turns for item in in_order(turn)]
+
+
+def in_order(turn: Sequence[Item]) -> list[Item]:
+    """One turn as it is read: what was said, grade or teaching, the tutor's words, and last what is asked."""
+    return sorted(turn, key=_place)
+
+
+def _place(item: Item) -> int:
+    if isinstance(item, Said):
+        return 0 if item.by_learner else 2
+    return 3 if asks(item.event) else 1
+
+
+def asks(event: Event) -> bool:
+    """Whether the event puts something to the learner, and so stands at the end of its turn."""
+    return isinstance(event, QuestionAsked | FollowUpAsked)
+
+
+def _item(message: BaseMessage, interview: Interview) -> Item | None:
+    event = event_of(message)
+    if isinstance(event, Block):
+        return visible(event, interview)
+    if isinstance(event, SessionStarted | LanguageChosen):
+        return None
+    if isinstance(message, HumanMessage):
+        return Said(True, str(message.text))
+    if isinstance(message, AIMessage) and str(message.text).strip():
+        return Said(False, str(message.text))
+    return None
+
+
+def visible(event: Event, interview: Interview) -> Happened | None:
+    """The event as it may be shown at this point of the interview."""
+    if isinstance(event, SessionStarted | LanguageChosen | CommandGiven):
+        return None
+    if not isinstance(event, AnswerGraded):
+        return Happened(event)
+    if interview.exam and not interview.finished:
+        return None
+    current = interview.current
+    still_open = current is not None and current.asked.card_id == event.card_id and not current.given_away
+    return Happened(event, revealed=not still_open)

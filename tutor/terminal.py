@@ -1,0 +1,182 @@
+"""The interview in a terminal: readable colours on a screen, plain text in a pipe."""
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.text import Text as Styled
+
+from tutor.cards import Language, Source
+from tutor.events import (
+    AnswerGraded,
+    AnswerShown,
+    ExplanationGiven,
+    FollowUpAsked,
+    QuestionAsked,
+    SessionStarted,
+    event_of,
+)
+from tutor.formulas import readable
+from tutor.report import as_markdown, band, report
+from tutor.shown import Block, Happened, Item, Said, shown
+from tutor.tutor import NotSent, Tutor
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_COLOURS = {"covered": "green", "partly": "yellow", "missed": "bright_black", "contradicted": "red", "unsure": "cyan"}
+_SIGNS = {"covered": "●", "partly": "◐", "missed": "○", "contradicted": "✗", "unsure": "?"}
+
+
+class Terminal:
+    """Shows items of an interview on a console, in one language."""
+
+    def __init__(self, tutor: Tutor, console: Console) -> None:
+        self._tutor = tutor
+        self._console = console
+
+    def show(self, item: Item, language: Language) -> None:
+        """Prints one item."""
+        if isinstance(item, Said):
+            style = "cyan" if item.by_learner else ""
+            mark = "> " if item.by_learner else ""
+            self._console.print(Styled(mark + harmless(item.text), style=style))
+        else:
+            self._console.print(self._block(item, language))
+        self._console.print()
+
+    def report(self, session: str, learner: str) -> None:
+        """Prints the report of a session."""
+        interview = self._tutor.interview(learner, session)
+        made = report(interview)
+        text = as_markdown(made, interview.language, self._tutor.phrases, self._tutor.desk.shelf.topics)
+        self._console.print(Markdown(readable(text)))
+
+    def _block(self, item: Happened, language: Language) -> RenderableType:
+        event, phrases = item.event, self._tutor.phrases
+        match event:
+            case QuestionAsked():
+                title = phrases("block.question", language, number=event.number, of=event.of)
+                meta = phrases("block.question_meta", language, topic=self._topic(event.topic, language),
+                               level=phrases(f"level.{event.level}", language))  # fmt: skip
+                return Panel(_formulas(event.question[language], "bold"), title=f"{title} · {meta}", title_align="left")
+            case FollowUpAsked():
+                title = phrases(f"block.{event.step}", language)
+                return Panel(_formulas(event.text[language]), title=title, title_align="left", border_style="yellow")
+            case AnswerGraded():
+                return self._grade(event, item.revealed, language)
+            case ExplanationGiven():
+                title = phrases("block.explanation", language, question=event.question[language])
+                steps = "\n".join(f"{n}. {step[language]}" for n, step in enumerate(event.steps, start=1))
+                return self._teaching(title, steps, event.sources, language)
+            case AnswerShown():
+                title = phrases("block.reference", language, question=event.question[language])
+                return self._teaching(title, event.answer[language], event.sources, language)
+
+    def _topic(self, slug: str, language: Language) -> str:
+        names = self._tutor.desk.shelf.topics
+        return names[slug][language] if slug in names else slug
+
+    def _teaching(self, title: str, text: str, sources: tuple[Source, ...], language: Language) -> RenderableType:
+        listed = "\n".join(f"- {source.title}, {source.authors} {source.year}: {source.address}" for source in sources)
+        heading = self._tutor.phrases("block.sources", language)
+        return Group(
+            Styled(readable(title), style="bold"),
+            Padding(Markdown(readable(text)), (0, 0, 0, 2)),
+            Styled(heading, style="bold"),
+            Padding(Markdown(listed), (0, 0, 0, 2)),
+        )
+
+    def _grade(self, event: AnswerGraded, revealed: bool, language: Language) -> RenderableType:
+        phrases, grade = self._tutor.phrases, event.grade
+        score = phrases("block.grade", language, score=grade.score)
+        lines: list[RenderableType] = [Styled(f"{score} · {band(grade.score, language, phrases)}", style="bold")]
+        for mark in grade.marks:
+            verdict = phrases(f"verdict.{mark.verdict}", language)
+            weight = phrases(f"weight.{mark.weight}", language)
+            line = Styled(f"{_SIGNS[mark.verdict]} {verdict} ({weight})", style=_COLOURS[mark.verdict])
+            if revealed or mark.verdict == "covered":
+                line.append(f": {readable(mark.text[language])}", style="default")
+            lines.append(Padding(line, (0, 0, 0, 2)))
+            if mark.quote:
+                lines.append(Padding(Styled(f"“{harmless(mark.quote)}”", style="reverse"), (0, 0, 0, 6)))
+        if not revealed:
+            lines.append(Padding(Styled(phrases("block.open_points", language), style="italic"), (0, 0, 0, 2)))
+        for found in grade.misconceptions:
+            heading = phrases("block.misconception", language)
+            lines.append(Padding(Styled(f"! {heading}: {readable(found.correction[language])}", style="red"), (0, 0, 0, 2)))
+        return Group(*lines)
+
+
+def harmless(text: str) -> str:
+    """The text without control characters and marks of direction, which could rewrite the screen."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def _formulas(text: str, style: str = "") -> Styled:
+    return Styled(readable(text), style=style)
+
+
+def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarted, stdin: TextIO | None = None) -> str:
+    """Runs an interview on standard input and output until it ends, and gives its session."""
+    source = stdin or sys.stdin
+    console = Console(highlight=False)
+    terminal = Terminal(tutor, console)
+    seen = 0
+    if session is None:
+        session = tutor.start(learner, choices)
+    else:
+        tutor.go_on(learner, session)
+    seen = _catch_up(tutor, terminal, learner, session, seen)
+    language = tutor.interview(learner, session).language
+    if source.isatty():
+        console.print(Styled(tutor.phrases("terminal.more_lines", language), style="bright_black"))
+    while not tutor.interview(learner, session).finished:
+        text = _read(source, console, tutor.phrases("terminal.prompt", language))
+        if text is None:
+            break
+        try:
+            tutor.reply(learner, session, text)
+        except NotSent as refusal:
+            console.print(Styled(str(refusal), style="yellow"))
+            continue
+        seen = _catch_up(tutor, terminal, learner, session, seen, echo=not source.isatty())
+    if tutor.interview(learner, session).finished:
+        terminal.report(session, learner)
+    else:
+        console.print(Styled(tutor.phrases("terminal.resume", language, session=session), style="bright_black"))
+    return session
+
+
+def _catch_up(
+    tutor: Tutor, terminal: Terminal, learner: str, session: str, seen: int, *, echo: bool = True
+) -> int:
+    """Shows what has come since `seen` items, and gives the new number of items."""
+    transcript = tutor.transcript(learner, session)
+    language = tutor.interview(learner, session).language
+    items = shown(transcript)
+    for item in items[seen:]:
+        if echo or not (isinstance(item, Said) and item.by_learner):
+            terminal.show(item, language)
+    return len(items)
+
+
+def _read(source: TextIO, console: Console, prompt: str) -> str | None:
+    """One message: a line, with `\\` at its end to go on in the next; None at the end of input."""
+    lines: list[str] = []
+    while True:
+        if source.isatty():
+            console.print(prompt, end="")
+        try:
+            line = source.readline()
+        except KeyboardInterrupt:
+            return None
+        if not line:
+            return "\n".join(lines) if lines else None
+        line = line.rstrip("\n")
+        if not line.endswith("\\"):
+            return "\n".join([*lines, line])
+        lines.append(line[:-1])

@@ -1,0 +1,211 @@
+"""The five tools of the tutor. Each looks at the transcript, does one thing, and leaves words for the model and one event.
+
+Who learns and in which session comes from the server, never from a tool's arguments; tools reach nothing outside it.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool, ToolException, tool
+
+from tutor import dialogue
+from tutor.cards import Card, Language, Shelf, Source
+from tutor.events import (
+    AnswerGraded,
+    AnswerShown,
+    Event,
+    ExplanationGiven,
+    FollowUpAsked,
+    QuestionAsked,
+    to_json,
+)
+from tutor.grading import Grader
+from tutor.interview import Interview, Round
+from tutor.planning import eligible, next_card
+from tutor.search import CardSearch
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the tools work with besides the transcript."""
+
+    shelf: Shelf
+    grader: Grader
+    search: CardSearch
+
+
+Runtime = ToolRuntime[Any, Any]
+"""Its context is a Desk; named so, LangChain would have pydantic check the whole desk at every call."""
+Result = tuple[str, dict[str, Any]]
+
+
+def _tool(work: Callable[..., Result]) -> BaseTool:
+    """A tool whose refusals (ToolException) are told to the model; anything else that goes wrong rises."""
+    made = tool(response_format="content_and_artifact")(work)
+    made.handle_tool_error = True
+    return made
+
+
+def _desk(runtime: Runtime) -> Desk:
+    return cast(Desk, runtime.context)
+
+
+def _interview(runtime: Runtime) -> Interview:
+    return Interview.of(runtime.state["messages"])
+
+
+def _result(event: Event, **words: object) -> Result:
+    """Words for the model as JSON, and the event for the transcript."""
+    return json.dumps(words, ensure_ascii=False), to_json(event)
+
+
+def _sources(sources: tuple[Source, ...]) -> list[str]:
+    return [f"{source.title} ({source.authors}, {source.year}) {source.address}" for source in sources]
+
+
+def _open_round(interview: Interview, shelf: Shelf) -> tuple[Round, Card]:
+    if interview.current is None:
+        raise ToolException("No question is open. Call ask_question first.")
+    card = shelf.by_id.get(interview.current.asked.card_id)
+    if card is None:
+        raise ToolException("The card of the open question is gone. Say so and call ask_question for another one.")
+    return interview.current, card
+
+
+@_tool
+def ask_question(runtime: Runtime, topic: str = "") -> Result:
+    """Ask the next question of the interview. The page shows it word for word.
+
+    Args:
+        topic: slug of one topic, only when the learner asked for that topic; otherwise leave it empty.
+    """
+    interview, shelf = _interview(runtime), _desk(runtime).shelf
+    if interview.started is None:
+        raise ToolException("No interview has been started. Ask the learner to start one on the page.")
+    if interview.finished:
+        raise ToolException("All questions have been asked. Sum up; the page shows the report.")
+    if interview.current is not None:
+        raise ToolException("A question is open. Wait for the answer, or let the learner say skip.")
+    if topic and topic not in shelf.counts():
+        raise ToolException(f"There is no topic {topic}. Topics: {', '.join(shelf.counts())}.")
+    card = next_card(shelf, interview, topic or None)
+    if card is None:
+        raise ToolException("There are no more cards for these choices. Say so and end the interview.")
+    asked = QuestionAsked(
+        card_id=card.id,
+        topic=card.topic,
+        level=card.level,
+        number=len(interview.rounds) + 1,
+        of=interview.started.questions,
+        question=card.question,
+        sources=card.sources,
+    )
+    return _result(asked, question=card.question[interview.language], number=asked.number, of=asked.of)
+
+
+@_tool
+def grade_answer(runtime: Runtime) -> Result:
+    """Grade all that the learner has said since the open question."""
+    interview = _interview(runtime)
+    this, card = _open_round(interview, _desk(runtime).shelf)
+    if not this.answer.strip():
+        raise ToolException("The learner has not answered yet. Wait for the answer.")
+    grade = _desk(runtime).grader.grade(card, this.answer)
+    graded = AnswerGraded(
+        card_id=card.id,
+        answer=this.answer,
+        grade=grade,
+        helps=len(this.helps),
+        after_showing=this.given_away,
+    )
+    right = [mark.quote for mark in grade.marks if mark.verdict == "covered"]
+    half = [mark.quote for mark in grade.marks if mark.verdict == "partly"]
+    wrong = [found.correction[interview.language] for found in grade.misconceptions]
+    still_open = sum(mark.verdict != "covered" for mark in grade.marks)
+    return _result(graded, right=right, half_said=half, corrections=wrong, key_points_still_open=still_open)
+
+
+@_tool
+def ask_follow_up(runtime: Runtime, step: Literal["", "hint"] = "") -> Result:
+    """Take one step at the weakest key point of the open question: a hint or a pointed question.
+
+    Args:
+        step: "hint" when the learner wants help; otherwise leave it empty and the right step is chosen.
+    """
+    interview = _interview(runtime)
+    this, card = _open_round(interview, _desk(runtime).shelf)
+    if interview.exam:
+        raise ToolException("This is an exam: no help and no follow-ups. Say that answers come after the end.")
+    found = dialogue.follow_up(card, this, step or None)
+    if found is None:
+        raise ToolException("There is nothing left to hint at or ask about here. Let the learner go on or say skip.")
+    point, taken = found
+    text = point.hint if taken == "hint" else point.probe
+    asked = FollowUpAsked(card_id=card.id, key_point=point.id, step=taken, text=text, requested=step == "hint")
+    return _result(asked, step=taken, text=text[interview.language])
+
+
+@_tool
+def explain(runtime: Runtime, about: str = "") -> Result:
+    """Explain step by step, as a chain of thought that the learner can derive again. The page shows the steps.
+
+    Args:
+        about: what to explain, in the learner's words; leave it empty for the question that was just answered.
+    """
+    interview, desk = _interview(runtime), _desk(runtime)
+    card = _found(desk, about) if about else _open_round(interview, desk.shelf)[1]
+    _guard(interview, card)
+    given = ExplanationGiven(card_id=card.id, question=card.question, steps=card.explanation, sources=card.sources)
+    steps = [f"{number}. {step[interview.language]}" for number, step in enumerate(card.explanation, start=1)]
+    return _result(given, explained=card.question[interview.language], steps=steps, sources=_sources(card.sources))
+
+
+@_tool
+def retrieve_reference_answer(runtime: Runtime, query: str = "") -> Result:
+    """Retrieve the reference answer and its sources, after an attempt or when the learner said "show".
+
+    Args:
+        query: the question it is wanted for, in the learner's words; leave it empty for the open question.
+    """
+    interview, desk = _interview(runtime), _desk(runtime)
+    card = _found(desk, query) if query else _open_round(interview, desk.shelf)[1]
+    if interview.command != "show":
+        _guard(interview, card)
+    elif interview.exam:
+        raise ToolException("This is an exam: answers come after the end. Say so.")
+    shown = AnswerShown(card_id=card.id, question=card.question, answer=card.answer, sources=card.sources)
+    return _result(
+        shown,
+        question=card.question[interview.language],
+        reference_answer=card.answer[interview.language],
+        sources=_sources(card.sources),
+    )
+
+
+def _found(desk: Desk, query: str) -> Card:
+    hits = desk.search.find(query, limit=1)
+    if not hits:
+        raise ToolException("Nothing on the cards is about that. Say so; do not make an answer up.")
+    return hits[0].card
+
+
+def _guard(interview: Interview, card: Card) -> None:
+    """Refuses to give away a question that is open and untried, or anything during an exam."""
+    current = interview.current
+    if current is None:
+        return
+    if interview.exam:
+        raise ToolException("This is an exam: explanations and answers come after the end. Say so.")
+    if current.asked.card_id == card.id and not dialogue.attempted(current):
+        raise ToolException("The open question has not been tried yet. Offer a hint; the learner may say show.")
+
+
+TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer)
+
+
+def askable(shelf: Shelf, topics: tuple[str, ...], wanted: int) -> int:
+    """How many questions an interview over these topics can have."""
+    return min(wanted, len(eligible(shelf, topics)))

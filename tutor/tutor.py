@@ -1,0 +1,259 @@
+"""One turn of an interview: what the learner sent is stored, the agent runs, what it did is stored as the answer.
+
+Front ends call `reply` and show what comes; they may leave at any time, the turn ends all the same.
+"""
+
+import threading
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
+from langchain_core.exceptions import ModelError
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+
+from tutor.agent import build_agent
+from tutor.cards import Language
+from tutor.errors import EngineError, TutorError
+from tutor.events import (
+    COMMANDS,
+    Command,
+    CommandGiven,
+    Event,
+    LanguageChosen,
+    SessionStarted,
+    event_of,
+    learner_message,
+)
+from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
+from tutor.interview import Interview
+from tutor.matching import squeeze
+from tutor.models import Engine
+from tutor.prompts import Phrases
+from tutor.settings import Settings
+from tutor.tools import Desk
+
+LONGEST = 20_000
+"""Characters that one message may have."""
+
+
+class NotSent(TutorError):
+    """A message that was not stored; the text says why, in the learner's language."""
+
+
+@dataclass
+class Watcher:
+    """What a front end wants to hear while a turn runs: pieces of text, and events as they happen."""
+
+    on_text: Callable[[str], None] = lambda piece: None
+    on_event: Callable[[Event], None] = lambda event: None
+
+
+class Tutor:
+    """Interviews every learner; holds no session. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        desk: Desk,
+        engine: Engine,
+        store: Store,
+        phrases: Phrases,
+        prompts: Mapping[Language, str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.engine = engine
+        self.store = store
+        self.phrases = phrases
+        self._clock = clock
+        self._agent = build_agent(engine.model, prompts, phrases)
+        self._guard = threading.Lock()
+        self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
+
+    def start(self, learner: str, choices: SessionStarted, watcher: Watcher | None = None) -> str:
+        """Begins an interview with its first question and gives the session's id."""
+        session = new_session()
+        history = self._history(learner, session)
+        history.records()
+        self._run(history, learner_message("", uuid.uuid4().hex, choices), watcher or Watcher())
+        return session
+
+    def reply(
+        self, learner: str, session: str, text: str, *, message_id: str = "", watcher: Watcher | None = None
+    ) -> None:
+        """Answers a message of the learner; a known `message_id` is answered with nothing.
+
+        Raises NotSent when the message cannot be taken (nothing is stored then), EngineError when the model fails and
+        HistoryError when storage does (the message is kept as far as it was stored).
+        """
+        text = without_surrogates(text)
+        history, interview = self._opened(learner, session)
+        if not is_something(text):
+            raise NotSent(self.phrases("say.empty_message", interview.language))
+        if len(text) > LONGEST:
+            length, limit = f"{len(text):,}", f"{LONGEST:,}"
+            raise NotSent(self.phrases("say.too_long", interview.language, length=length, limit=limit))
+        command = self.command_in(text)
+        caused = CommandGiven(command=command) if command else None
+        self._run(history, learner_message(text, message_id or uuid.uuid4().hex, caused), watcher or Watcher())
+
+    def give(
+        self, learner: str, session: str, command: Command, *, message_id: str = "", watcher: Watcher | None = None
+    ) -> None:
+        """Does what a button says; the same as typing its word."""
+        history, interview = self._opened(learner, session)
+        text = self.phrases(f"page.{command}", interview.language)
+        message = learner_message(text, message_id or uuid.uuid4().hex, CommandGiven(command=command))
+        self._run(history, message, watcher or Watcher())
+
+    def go_on(self, learner: str, session: str, watcher: Watcher | None = None) -> bool:
+        """Answers what was stored but never answered; whether there was anything."""
+        history = self._history(learner, session)
+        with self._locked(learner, session):
+            records = history.records()
+            if not waiting(records):
+                return False
+            self._answer(history, records, watcher or Watcher())
+            return True
+
+    def choose_language(self, learner: str, session: str, language: Language) -> None:
+        """From here on the interview is in this language."""
+        history, interview = self._opened(learner, session)
+        if interview.language != language:
+            message = learner_message("", uuid.uuid4().hex, LanguageChosen(language=language))
+            history.append([message], at=self._clock())
+
+    def command_in(self, text: str) -> Command | None:
+        """The command that the whole text is, in either language."""
+        said = squeeze(text) if len(text) < 100 else ""
+        for command in COMMANDS:
+            if said and any(said == squeeze(word) for word in self.phrases.words(f"commands.{command}")):
+                return command
+        return None
+
+    def transcript(self, learner: str, session: str) -> list[BaseMessage]:
+        """The messages of a session, oldest first; none for a session that this learner does not have."""
+        return self._history(learner, session).messages
+
+    def interview(self, learner: str, session: str) -> Interview:
+        """Where the session stands."""
+        return Interview.of(self.transcript(learner, session))
+
+    def sessions(self, learner: str) -> list[SessionLine]:
+        """The learner's sessions, the latest first."""
+        return sessions(self.store, learner)
+
+    def _history(self, learner: str, session: str) -> ChromaHistory:
+        return ChromaHistory(self.store, learner, session)
+
+    def _opened(self, learner: str, session: str) -> tuple[ChromaHistory, Interview]:
+        """A session that this learner has, read; raises NotSent for any other."""
+        history = self._history(learner, session)
+        interview = Interview.of(history.messages)
+        if interview.started is None:
+            raise NotSent(self.phrases("page.unknown_session", self.settings.language))
+        return history, interview
+
+    @contextmanager
+    def _locked(self, learner: str, session: str) -> Iterator[None]:
+        """One turn of a session at a time."""
+        with self._guard:
+            lock = self._locks.setdefault((learner, session), threading.Lock())
+        with lock:
+            yield
+
+    def _run(self, history: ChromaHistory, message: HumanMessage, watcher: Watcher) -> None:
+        """Stores the message, unless it is known, then answers it, unless somebody else already has."""
+        if history.knows(str(message.id)):
+            return
+        sequence = history.append([message], at=self._clock())
+        with self._locked(history.learner, history.session):
+            records = history.records()
+            if any(record.sequence == sequence for record in waiting(records)):
+                self._answer(history, records, watcher)
+
+    def _answer(self, history: ChromaHistory, records: Sequence[Record], watcher: Watcher) -> None:
+        """Runs the agent on the transcript and stores its part as the answer to all that waits."""
+        transcript = [message for record in records for message in record.messages]
+        last = max(record.sequence for record in waiting(records))
+        turn = self._turn(transcript, watcher)
+        history.append(turn, at=self._clock(), answers=last)
+
+    def _turn(self, transcript: Sequence[BaseMessage], watcher: Watcher) -> list[BaseMessage]:
+        """The messages of the tutor's part of the turn."""
+        listener = _Listener(watcher)
+        language = Interview.of(transcript).language
+        try:
+            for mode, data in self._agent.stream(
+                {"messages": list(transcript)}, context=self.desk, stream_mode=["updates", "messages"]
+            ):
+                listener.hear(mode, data)
+        except ModelCallLimitExceededError:
+            listener.say(self.phrases("say.limit", language))
+        except ModelError as error:
+            reason = f"{type(error).__name__}"
+            raise EngineError(
+                self.phrases("say.engine_failed", language, model=self.engine.name, reason=reason)
+            ) from error
+        return listener.messages
+
+
+def waiting(records: Sequence[Record]) -> list[Record]:
+    """The learner's records that no turn has answered yet."""
+    answered = max((record.answers for record in records if record.answers is not None), default=-1)
+    return [
+        record
+        for record in records
+        if record.answers is None
+        and record.sequence > answered
+        and not isinstance(event_of(record.messages[0]), LanguageChosen)
+    ]
+
+
+def is_something(text: str) -> bool:
+    """Whether a message has anything in it that a person could see."""
+    return any(unicodedata.category(char)[0] in "LNPS" for char in text)
+
+
+class _Listener:
+    """Hears what the agent streams: keeps the messages and passes text and events on."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.messages: list[BaseMessage] = []
+        self._watcher = watcher
+        self._heard = ""
+
+    def hear(self, mode: str, data: Any) -> None:
+        if mode == "messages":
+            piece = data[0]
+            if isinstance(piece, AIMessageChunk) and piece.text:
+                self._heard += str(piece.text)
+                self._watcher.on_text(str(piece.text))
+            return
+        for update in data.values():
+            for message in (update or {}).get("messages", ()):
+                self._keep(message)
+
+    def say(self, text: str) -> None:
+        """Adds words of ours to the turn."""
+        self._keep(AIMessage(text))
+
+    def _keep(self, message: BaseMessage) -> None:
+        if any(message.id and message.id == kept.id for kept in self.messages):
+            self.messages = [message if kept.id == message.id else kept for kept in self.messages]
+            return
+        self.messages.append(message)
+        if isinstance(message, AIMessage):
+            unheard = str(message.text).removeprefix(self._heard)
+            if unheard:
+                self._watcher.on_text(unheard)
+            self._heard = ""
+        elif event := event_of(message):
+            self._watcher.on_event(event)

@@ -1,0 +1,168 @@
+"""Turns items of an interview into messages of the page's conversation, as HTML that only our own code has written.
+
+Whatever a learner or a model wrote is shown as text: no HTML, link or image of theirs reaches the browser.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
+
+from tutor.cards import Language, Source, Text
+from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
+from tutor.grading import Found, Mark
+from tutor.interview import Interview
+from tutor.prompts import Phrases
+from tutor.report import as_markdown, band, report
+from tutor.shown import Happened, Item, Said
+
+Message = dict[str, Any]
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "link", "autolink"])
+_OWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+_MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
+_ADDRESS = re.compile(r"(?<![(\[<])https://[^\s|)<>]+")
+
+
+class Renderer:
+    """Renders in one language with the names of the topics."""
+
+    def __init__(self, phrases: Phrases, topics: Mapping[str, Text], language: Language) -> None:
+        self._phrases = phrases
+        self._topics = topics
+        self._language = language
+
+    def message(self, item: Item) -> Message:
+        """One item as a message of the conversation."""
+        if isinstance(item, Said):
+            return learner_said(item.text) if item.by_learner else tutor_said(markdown(item.text))
+        return tutor_said("".join(self._block(item)))
+
+    def report(self, interview: Interview) -> Message:
+        """The report of a finished interview."""
+        text = as_markdown(report(interview), self._language, self._phrases, self._topics)
+        linked = _ADDRESS.sub(lambda found: f"<{found.group()}>", text)
+        return tutor_said(f'<section class="report">{markdown(linked, _OWN)}</section>')
+
+    def _say(self, key: str, **values: object) -> str:
+        return escape(self._phrases(key, self._language, **values))
+
+    def _block(self, item: Happened) -> Iterator[str]:
+        event, language = item.event, self._language
+        match event:
+            case QuestionAsked():
+                name = self._topics[event.topic][language] if event.topic in self._topics else event.topic
+                level = self._phrases(f"level.{event.level}", language)
+                yield f'<section class="question"><h2>{self._say("block.question", number=event.number, of=event.of)}'
+                yield f"<small>{self._say('block.question_meta', topic=name, level=level)}</small></h2>"
+                yield f"{markdown(event.question[language])}</section>"
+            case FollowUpAsked():
+                yield f'<section class="{event.step}"><h3>{self._say(f"block.{event.step}")}</h3>'
+                yield f"{markdown(event.text[language])}</section>"
+            case AnswerGraded():
+                yield from self._grade(event, item.revealed)
+            case ExplanationGiven():
+                steps = "".join(f"<li>{markdown(step[language])}</li>" for step in event.steps)
+                title = self._inline("block.explanation", event.question)
+                yield f'<section class="teaching"><h3>{title}</h3><ol>{steps}</ol>'
+                yield f"{self._sources(event.sources)}</section>"
+            case AnswerShown():
+                title = self._inline("block.reference", event.question)
+                yield f'<section class="teaching"><h3>{title}</h3>{markdown(event.answer[language])}'
+                yield f"{self._sources(event.sources)}</section>"
+
+    def _inline(self, key: str, question: Text) -> str:
+        return self._phrases(key, self._language, question=inline(question[self._language]))
+
+    def _sources(self, sources: Sequence[Source]) -> str:
+        listed = "".join(
+            f'<li>{escape(source.title)}, {escape(source.authors)} {source.year}: '
+            f'<a href="{escape(source.address)}" target="_blank" rel="noopener noreferrer">{escape(source.address)}</a></li>'
+            for source in sources
+        )
+        return f"<h4>{self._say('block.sources')}</h4><ul>{listed}</ul>"
+
+    def _grade(self, event: AnswerGraded, revealed: bool) -> Iterator[str]:
+        grade, language = event.grade, self._language
+        score = self._say("block.grade", score=grade.score)
+        yield f'<section class="grade"><h3>{score} <small>{escape(band(grade.score, language, self._phrases))}</small></h3>'
+        if any(mark.quote for mark in grade.marks) or grade.misconceptions:
+            yield f"<h4>{self._say('block.evidence')}</h4><blockquote>{self._evidence(event)}</blockquote>"
+        yield f'<h4>{self._say("block.key_points")}</h4><ul class="marks">'
+        yield from (self._mark(mark, revealed) for mark in grade.marks)
+        yield "</ul>"
+        if not revealed:
+            yield f'<p class="note">{self._say("block.open_points")}</p>'
+        for found in grade.misconceptions:
+            yield f'<p class="wrong"><strong>{self._say("block.misconception")}</strong> {inline(found.correction[language])}</p>'
+        yield "</section>"
+
+    def _mark(self, mark: Mark, revealed: bool) -> str:
+        verdict, weight = self._say(f"verdict.{mark.verdict}"), self._say(f"weight.{mark.weight}")
+        known = revealed or mark.verdict == "covered"
+        text = f" {inline(mark.text[self._language])}" if known else ""
+        quote = f"<q>{escape(mark.quote)}</q>" if mark.quote else ""
+        return f'<li class="{mark.verdict}"><strong>{verdict}</strong> <small>{weight}</small>{text}{quote}</li>'
+
+    def _evidence(self, event: AnswerGraded) -> str:
+        """The answer with the quoted words marked by their verdict."""
+        spans = sorted(_spans(event.answer, event.grade.marks, event.grade.misconceptions))
+        parts, at = [], 0
+        for start, end, verdict in spans:
+            if start < at:
+                continue
+            label = self._say(f"verdict.{verdict}")
+            parts += [_text(event.answer[at:start])]
+            parts += [f'<mark class="{verdict}" title="{label}">{_text(event.answer[start:end])}</mark>']
+            at = end
+        return "".join([*parts, _text(event.answer[at:])])
+
+
+def _spans(answer: str, marks: Sequence[Mark], found: Sequence[Found]) -> Iterator[tuple[int, int, str]]:
+    quoted = [(mark.quote, mark.verdict) for mark in marks if mark.quote]
+    quoted += [(belief.quote, "contradicted") for belief in found]
+    for quote, verdict in quoted:
+        start = answer.find(quote)
+        if start >= 0:
+            yield start, start + len(quote), verdict
+
+
+def learner_said(text: str) -> Message:
+    """The learner's words, exactly as they were sent."""
+    return {"role": "user", "content": f'<div class="said">{_text(text)}</div>'}
+
+
+def tutor_said(html: str) -> Message:
+    return {"role": "assistant", "content": f"<div>{_one_block(html)}</div>"}
+
+
+def markdown(text: str, renderer: MarkdownIt = _MARKDOWN) -> str:
+    """Markdown as HTML, with formulas left for the page to set."""
+    return _with_formulas(text, lambda rest: str(renderer.render(rest)))
+
+
+def inline(text: str) -> str:
+    """Markdown inside a line as HTML."""
+    return _with_formulas(text, lambda rest: str(_MARKDOWN.renderInline(rest)))
+
+
+def _with_formulas(text: str, render: Any) -> str:
+    """Renders the text while its formulas stand aside, so that Markdown leaves their signs alone."""
+    formulas = _MATH.findall(text)
+    counter = iter(range(len(formulas)))
+    html = render(_MATH.sub(lambda _: f"\ue000{next(counter)}\ue001", text))
+    return re.sub("\ue000(\\d+)\ue001", lambda found: escape(formulas[int(found.group(1))], quote=False), html)
+
+
+def _text(text: str) -> str:
+    """Text as it is: nothing in it is mark-up, and nothing in it can end the block that it stands in."""
+    safe = escape(text.replace("\r\n", "\n"))
+    return re.sub(r"[$*_`~\[\]()!#|\\]", lambda found: f"&#{ord(found.group())};", safe).replace("\n", "<br>")
+
+
+def _one_block(html: str) -> str:
+    """HTML without empty lines, which would end it for the page's Markdown."""
+    kept = re.sub(r"(<pre>.*?</pre>)", lambda found: found.group().replace("\n", "&#10;"), html, flags=re.DOTALL)
+    return re.sub(r"\n\s*", "\n", kept).strip()
