@@ -188,7 +188,9 @@ def _check(chosen: argparse.Namespace) -> int:
     folder = _settings().cards
     damaged: list[CardError] = []
     shelf = load_shelf(folder, damaged)
-    wanted = [error for error in damaged if not chosen.card or any(f"/{name}.yaml" in str(error) for name in chosen.card)]
+    wanted = [
+        error for error in damaged if not chosen.card or any(f"/{name}.yaml" in str(error) for name in chosen.card)
+    ]
     found = [str(error) for error in wanted]
     known = {*shelf.by_id, *(name for name in chosen.card if any(f"/{name}.yaml" in line for line in found))}
     found += [f"there is no card {name} in {folder}" for name in chosen.card if name not in known]

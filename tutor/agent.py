@@ -1,7 +1,7 @@
 """The agent behind a turn: a LangChain agent with the five tools, and the middleware that keeps it to the interview."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
@@ -78,9 +78,11 @@ class OneTool(AgentMiddleware[AgentState[Any], Desk]):
         return {"messages": [last.model_copy(update={"tool_calls": last.tool_calls[:1]})]}
 
 
-def build_agent(model: BaseChatModel, prompts: Mapping[Language, str], phrases: Phrases) -> CompiledStateGraph[Any, Any, Any, Any]:
+def build_agent(
+    model: BaseChatModel, prompts: Mapping[Language, str], phrases: Phrases
+) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The agent; one serves all sessions, since a session is its transcript."""
-    limit: ModelCallLimitMiddleware[Any, Any] = ModelCallLimitMiddleware(run_limit=CALLS, exit_behavior="error")
+    limit = cast(AgentMiddleware[Any, Any, Any], ModelCallLimitMiddleware(run_limit=CALLS, exit_behavior="error"))
     return create_agent(
         model,
         list(TOOLS),
@@ -105,4 +107,4 @@ def _recent(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         include_system=True,
     )
     last_human = max(index for index, message in enumerate(messages) if isinstance(message, HumanMessage))
-    return list(kept) if kept else list(messages[last_human:])
+    return cast(list[AnyMessage], kept) if kept else list(messages[last_human:])

@@ -230,7 +230,7 @@ def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader of ours
     except FileNotFoundError:
         raise CardError(f"{path}: there is no such file; is this a folder of cards?") from None
     except UnicodeDecodeError as error:
@@ -242,7 +242,7 @@ def _read(path: Path) -> Any:
         raise CardError(f"{path}:{line}: {problem}; mend the YAML there") from None
 
 
-class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
+class _Loader(yaml.CSafeLoader):
     """YAML as people write it, but a key that stands twice is an error instead of the last one winning."""
 
 
@@ -251,9 +251,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key} stands twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 

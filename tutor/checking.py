@@ -39,9 +39,9 @@ def _problems(card: Card, shelf: Shelf, grader: RubricGrader) -> Iterable[str]:
 def _form(card: Card, shelf: Shelf) -> Iterable[str]:
     if card.topic not in shelf.topics:
         yield f"the folder {card.topic} is not in topics.yaml"
-    for other in card.deeper:
-        if other not in shelf.by_id or other == card.id:
-            yield f"deeper: there is no other card {other}"
+    for deeper in card.deeper:
+        if deeper not in shelf.by_id or deeper == card.id:
+            yield f"deeper: there is no other card {deeper}"
     for point in card.key_points:
         if not point.signals:
             yield f"key point {point.id} has no signals"
@@ -118,7 +118,8 @@ def _samples(card: Card, grader: RubricGrader) -> Iterable[str]:
                 yield f"sample {number}: {mark.key_point} is {mark.verdict}, should be {wanted} {_said(mark.quote)}"
         found = {found.misconception for found in grade.misconceptions}
         for belief in sorted(found ^ set(sample.misconceptions)):
-            yield f"sample {number}: misconception {belief} {'is found but not named' if belief in found else 'is not found'}"
+            problem = "is found but not named" if belief in found else "is not found"
+            yield f"sample {number}: misconception {belief} {problem}"
 
 
 def _hints(card: Card) -> Iterable[str]:

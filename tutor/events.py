@@ -1,7 +1,8 @@
 """What happened in an interview, as facts that stand in the transcript.
 
-Every event is plain JSON on a message: on the artifact of a tool message, or on the message of the learner who caused it.
-Events are a file format: fields are only added, with defaults; unknown fields are ignored, an unknown kind is an error.
+Every event is plain JSON on a message: on the artifact of a tool message, or on the message of the learner who caused
+it. Events are a file format: fields are only added, with defaults; unknown fields are ignored, an unknown kind is an
+error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -111,9 +111,7 @@ class RubricGrader:
             return Grade(score=0.0, marks=tuple(_mark(point, "missed") for point in card.key_points), gate=gate)
         reading = Reading(wording, discounted)
         misconceptions = tuple(_found(card.misconceptions, rubric, reading))
-        marks = tuple(
-            _against(self._judged(point, rubric, reading), card, misconceptions) for point in card.key_points
-        )
+        marks = tuple(_against(self._judged(point, rubric, reading), card, misconceptions) for point in card.key_points)
         contradicted = {mark.key_point for mark in marks if mark.verdict == "contradicted"}
         counted = {belief.id for belief in card.misconceptions if belief.contradicts in contradicted}
         return Grade(score=score(marks, misconceptions, counted), marks=marks, misconceptions=misconceptions)

@@ -1,8 +1,8 @@
 """The chat message history in Chroma: transcripts of every session, appended and never changed.
 
-One record is one append: a message of the learner, or all messages of the tutor's part of a turn. Chroma keeps the first
-record of an id and ignores later ones, so an append takes the next number of its session, reads back whose record stands
-there, and tries the next number when it was somebody else's. The order is the number, never a clock.
+One record is one append: a message of the learner, or all messages of the tutor's part of a turn. Chroma keeps the
+first record of an id and ignores later ones, so an append takes the next number of its session, reads back whose record
+stands there, and tries the next number when it was somebody else's. The order is the number, never a clock.
 """
 
 import hashlib
@@ -97,7 +97,9 @@ class Store:
         try:
             return self._workers.submit(work).result(self._deadline) if self._deadline else work()
         except Late:
-            raise HistoryError(f"the Chroma server did not answer within {self._deadline:.0f} s; is it running?") from None
+            raise HistoryError(
+                f"the Chroma server did not answer within {self._deadline:.0f} s; is it running?"
+            ) from None
         except (chromadb.errors.ChromaError, httpx.HTTPError, OSError) as error:
             raise HistoryError(f"the history cannot be used: {_one_line(error)}") from error
 
@@ -261,7 +263,9 @@ class _Ownership:
                 "or let both use one Chroma server (TUTOR_CHROMA_URL)"
             ) from None
         except OSError as error:
-            raise HistoryError(f"{folder} cannot be written ({error.strerror}); set TUTOR_DATA to a folder of yours") from None
+            raise HistoryError(
+                f"{folder} cannot be written ({error.strerror}); set TUTOR_DATA to a folder of yours"
+            ) from None
 
     def release(self) -> None:
         self._lock.release()
@@ -301,7 +305,9 @@ def _server(url: str) -> "ClientAPI":
     try:
         return work.result(DEADLINE)
     except Late:
-        raise HistoryError(f"the Chroma server at {url} did not answer within {DEADLINE:.0f} s; is it running?") from None
+        raise HistoryError(
+            f"the Chroma server at {url} did not answer within {DEADLINE:.0f} s; is it running?"
+        ) from None
     except ValueError as error:
         raise HistoryError(f"the Chroma server at {url} cannot be used: {_one_line(error)}") from None
     finally:

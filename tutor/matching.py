@@ -143,9 +143,7 @@ class Reading:
 
     def matches(self, terms: Sequence[Term], opposed: int | None = None) -> list[Match]:
         """Where all terms stand near one another; with `opposed`, that term is replaced by its opposite."""
-        places = [
-            self.places(term.opposites if index == opposed else term.ways) for index, term in enumerate(terms)
-        ]
+        places = [self.places(term.opposites if index == opposed else term.ways) for index, term in enumerate(terms)]
         if not all(places):
             return []
         anchor = min(range(len(places)), key=lambda index: len(places[index]))
@@ -173,8 +171,7 @@ class Reading:
         governing = {
             negation
             for negation in self.negations
-            if negation not in own
-            and any(self._governs(negation, first, last) for first, last in ranges)
+            if negation not in own and any(self._governs(negation, first, last) for first, last in ranges)
         }
         return len(governing) % 2 == 1
 
@@ -186,10 +183,8 @@ class Reading:
             return same and self._distance(last, negation) <= 4
         if negation >= first or tokens[negation].clause != tokens[first].clause:
             return False
-        if self._conditional(negation):
-            reach = 1.0
-        else:
-            reach = 1.5 if word in _SHORT_NEGATORS else REACH
+        noun_only = 1.5 if word in _SHORT_NEGATORS else REACH
+        reach = 1.0 if self._conditional(negation) else noun_only
         return self._distance(negation + 1, first) < reach and not any(
             negation < place < first for place in self.breaks
         )

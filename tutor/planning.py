@@ -10,9 +10,7 @@ from tutor.interview import Interview
 def eligible(shelf: Shelf, topics: Sequence[str] = (), level: Level | None = None) -> list[Card]:
     """The cards of the topics (all, if none is named) at the level (any, if none is named)."""
     return [
-        card
-        for card in shelf.cards
-        if (not topics or card.topic in topics) and (level is None or card.level == level)
+        card for card in shelf.cards if (not topics or card.topic in topics) and (level is None or card.level == level)
     ]
 
 

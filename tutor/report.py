@@ -115,7 +115,9 @@ def as_markdown(made: Report, language: Language, phrases: Phrases, topics: Mapp
     total = phrases("report.score", language, score=made.score, number=number)
     lines += [f"**{total}** — {band(made.score, language, phrases)}", "", phrases("band.scale", language), ""]
     lines += _table("report.by_topic", "report.topic_row", _topic_rows(made, language, topics), language, phrases)
-    lines += _table("report.by_question", "report.question_row", _question_rows(made, language, phrases), language, phrases)
+    lines += _table(
+        "report.by_question", "report.question_row", _question_rows(made, language, phrases), language, phrases
+    )
     lines += [f"### {phrases('report.gaps', language)}", "", *_gaps(made, language, phrases), ""]
     if beliefs := list(_corrections(made, language)):
         lines += [f"### {phrases('report.corrected', language)}", "", *beliefs, ""]
@@ -146,8 +148,14 @@ def _question_rows(made: Report, language: Language, phrases: Phrases) -> Iterab
 
 def _gaps(made: Report, language: Language, phrases: Phrases) -> list[str]:
     gaps = [
-        f"- {mark.text[language]} ({phrases(f'weight.{mark.weight}', language)}, "
-        f"{phrases(f'verdict.{mark.verdict}', language)})"
+        "- "
+        + phrases(
+            "report.gap",
+            language,
+            point=mark.text[language],
+            weight=phrases(f"weight.{mark.weight}", language),
+            verdict=phrases(f"verdict.{mark.verdict}", language),
+        )
         for result in made.results
         if result.standing == "graded"
         for mark in result.gaps
@@ -166,7 +174,7 @@ def as_json(made: Report, language: Language) -> dict[str, Any]:
     """The report as data."""
     return {
         "score": made.score,
-        "topics": [vars_of(topic) for topic in made.topics],
+        "topics": [_topic_data(topic) for topic in made.topics],
         "questions": [
             {
                 "number": result.number,
@@ -184,7 +192,7 @@ def as_json(made: Report, language: Language) -> dict[str, Any]:
     }
 
 
-def vars_of(topic: TopicScore) -> dict[str, Any]:
+def _topic_data(topic: TopicScore) -> dict[str, Any]:
     return {
         "topic": topic.topic,
         "score": topic.score,

@@ -1,16 +1,17 @@
 """Finds the card that a question in any wording is about, in Chinese and English, without a model or a download.
 
-Two rankings are fused: BM25 over words, and nearest neighbours in a Chroma collection of hashed character n-grams, which
-forgives spelling and word forms. The collection is rebuilt from the cards whenever they change.
+Two rankings are fused: BM25 over words, and nearest neighbours in a Chroma collection of hashed character n-grams,
+which forgives spelling and word forms. The collection is rebuilt from the cards whenever they change.
 """
 
 import hashlib
 import math
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 from zlib import crc32
 
@@ -62,11 +63,12 @@ class CardSearch:
         by_words = self._ranked_by_words(lexical, words)
         if not by_words:
             return []
-        fused: Counter[str] = Counter()
+        fused: defaultdict[str, float] = defaultdict(float)
         for ranking, weight in ((by_words, 1.0), (self._ranked_by_letters(collection, query), 0.7)):
             for rank, card_id in enumerate(ranking):
                 fused[card_id] += weight / (RANK_OFFSET + rank)
-        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in fused.most_common(limit)]
+        best = sorted(fused.items(), key=lambda item: -item[1])[:limit]
+        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in best]
 
     def _ranked_by_words(self, lexical: "BM25", words: list[str]) -> list[str]:
         scores = lexical.get_scores(words)
@@ -123,7 +125,7 @@ class CardSearch:
             self._store.call(
                 lambda first=start, part=batch: collection.upsert(  # type: ignore[misc]
                     ids=[str(first + index) for index in range(len(part))],
-                    embeddings=[_vector(text) for _, text in part],
+                    embeddings=[cast(Sequence[float], _vector(text)) for _, text in part],
                     documents=[text for _, text in part],
                     metadatas=[{"card": card_id} for card_id, _ in part],
                 )
@@ -147,11 +149,7 @@ def _words(text: str, groups: Sequence[tuple[str, list[str]]]) -> list[str]:
     words = [token.norm for token in wording.tokens if token.kind in ("word", "number", "latex")]
     words = [word for word in words if word not in _ASIDE]
     tokens = wording.tokens
-    pairs = [
-        one.norm + other.norm
-        for one, other in zip(tokens, tokens[1:], strict=False)
-        if one.kind == other.kind == "cjk"
-    ]
+    pairs = [one.norm + other.norm for one, other in pairwise(tokens) if one.kind == other.kind == "cjk"]
     named = [f"§{name}" for name, said in groups if any(wording.find(word) for word in said)]
     return words + pairs + named
 

@@ -25,6 +25,7 @@ class Settings:
     api_key: str = field(default="", repr=False)
     chroma_url: str = ""
     skip_damaged: bool = False
+    shared: bool = False
     tracing: bool = False
 
     @staticmethod
@@ -36,7 +37,9 @@ class Settings:
             raise SettingsError(f"TUTOR_LANGUAGE is {language!r}; set it to en or zh")
         chroma_url = env.get("TUTOR_CHROMA_URL", "")
         if chroma_url and not chroma_url.startswith(("http://", "https://")):
-            raise SettingsError(f"TUTOR_CHROMA_URL is {chroma_url!r}; set it to an address such as http://127.0.0.1:8000")
+            raise SettingsError(
+                f"TUTOR_CHROMA_URL is {chroma_url!r}; set it to an address such as http://127.0.0.1:8000"
+            )
         return Settings(
             data=Path(env.get("TUTOR_DATA") or platformdirs.user_data_path("interview-tutor", appauthor=False)),
             cards=Path(env.get("TUTOR_CARDS") or resource("knowledge")),
@@ -47,6 +50,7 @@ class Settings:
             api_key=env.get("TUTOR_API_KEY", "") or env.get("OPENAI_API_KEY", ""),
             chroma_url=chroma_url,
             skip_damaged=_switch(env, "TUTOR_SKIP_DAMAGED_CARDS"),
+            shared=_switch(env, "TUTOR_SHARED"),
             tracing=_switch(env, "TUTOR_TRACING"),
         )
 

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from tutor.cards import Language
-from tutor.events import AnswerGraded, AnswerShown, Event, ExplanationGiven, FollowUpAsked, QuestionAsked, SessionStarted
+from tutor.events import (
+    AnswerGraded,
+    AnswerShown,
+    Event,
+    ExplanationGiven,
+    FollowUpAsked,
+    QuestionAsked,
+    SessionStarted,
+)
 from tutor.grading import Grade
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
@@ -103,7 +111,9 @@ def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: P
     if new["partly"]:
         said.append(phrases("say.half", language, quotes=new["partly"]))
     if grade.misconceptions:
-        said += [phrases("say.wrong", language, correction=found.correction[language]) for found in grade.misconceptions]
+        said += [
+            phrases("say.wrong", language, correction=found.correction[language]) for found in grade.misconceptions
+        ]
     elif new["contradicted"]:
         said.append(phrases("say.against", language, quotes=new["contradicted"]))
     return said or [phrases("say.nothing_new" if before else "say.nothing", language)]

@@ -28,25 +28,44 @@ _VERBS = frozenset(
         "hold hide help hurt improve increase inject insert keep know learn let limit load lose lower make mask match "
         "matter mean measure merge move multiply need normalize normalise offload optimise optimize output overflow "
         "partition pay penalize predict preserve prevent produce project prune push put quantize raise read recompute "
-        "reduce remain remember remove repeat replace replicate represent require reset reuse rotate run sample saturate "
-        "save scale see select send set share shard shift show shrink shuffle shut skip slice slow solve split stabilize "
+        "reduce remain remember remove repeat replace replicate represent require reset reuse rotate run sample "
+        "saturate save scale see select send set share shard shift show shrink shuffle skip slice slow solve split "
+        "stabilize approximate attend cause converge embed ignore hit "
         "start stay stop store stream sum swap take tell train transfer truncate try turn tune underflow update upcast "
         "use vanish vary wait want work write".split()
     )
 )
 _CHINESE_STATEMENT = frozenset(
-    "是会把被在让使因即就只都能可要用由有为除乘等变减增降升需免致共享不没无每从到比更按将以而但且若则因所对做加存算取传"
-    "分切合并更改更新训冻缓放乘求得看叫给带来去变换转过读写占省"
+    "是会把被在让使因即就只都能可要用由有为除乘等变减增降升需免致共享不没无每从到比更按将以而但且若则因所"
+    "对做加存算取传分切合并改新训冻缓放求得看叫给带来去换转过读写占省"
 )
 _DONT_KNOW = (
     "i don't know", "i do not know", "dont know", "no idea", "idk", "not sure", "i have no clue", "no clue", "i forgot",
     "i can't remember", "i cannot remember", "pass", "dunno", "i'm not sure", "never heard of it", "i give up",
-    "不知道", "不清楚", "不会", "不太会", "不懂", "不了解", "忘了", "不记得", "没学过", "没听过", "没有思路", "我放弃", "不太清楚", "没想法",
+    "不知道", "不清楚", "不会", "不太会", "不懂", "不了解", "忘了", "不记得", "没学过", "没听过", "没有思路", "我放弃",
+    "不太清楚", "没想法",
 )  # fmt: skip
 _FILLING = frozenset(
-    "sorry honestly about this question the answer to it really me i am afraid 抱歉 我 真 这 个 题 问 这道 对 不 起 也 完 全 有 点 太".split()
+    "sorry honestly about this question the answer to it really me i am afraid "
+    "抱歉 我 真 这 个 题 问 这道 对 不 起 也 完 全 有 点 太".split()
 )
-_PLACEHOLDERS = ("n/a", "na", "todo", "tbd", "none", "test", "asdf", "...", "xxx", "no response", "no answer", "无", "略", "待补充", "没有")
+_PLACEHOLDERS = (
+    "n/a",
+    "na",
+    "todo",
+    "tbd",
+    "none",
+    "test",
+    "asdf",
+    "...",
+    "xxx",
+    "no response",
+    "no answer",
+    "无",
+    "略",
+    "待补充",
+    "没有",
+)
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
 LONGEST_RUN = 9

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -19,11 +18,10 @@ from tutor.events import (
     FollowUpAsked,
     QuestionAsked,
     SessionStarted,
-    event_of,
 )
 from tutor.formulas import readable
 from tutor.report import as_markdown, band, report
-from tutor.shown import Block, Happened, Item, Said, shown
+from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -107,7 +105,9 @@ class Terminal:
             lines.append(Padding(Styled(phrases("block.open_points", language), style="italic"), (0, 0, 0, 2)))
         for found in grade.misconceptions:
             heading = phrases("block.misconception", language)
-            lines.append(Padding(Styled(f"! {heading}: {readable(found.correction[language])}", style="red"), (0, 0, 0, 2)))
+            lines.append(
+                Padding(Styled(f"! {heading}: {readable(found.correction[language])}", style="red"), (0, 0, 0, 2))
+            )
         return Group(*lines)
 
 
@@ -151,9 +151,7 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
     return session
 
 
-def _catch_up(
-    tutor: Tutor, terminal: Terminal, learner: str, session: str, seen: int, *, echo: bool = True
-) -> int:
+def _catch_up(tutor: Tutor, terminal: Terminal, learner: str, session: str, seen: int, *, echo: bool = True) -> int:
     """Shows what has come since `seen` items, and gives the new number of items."""
     transcript = tutor.transcript(learner, session)
     language = tutor.interview(learner, session).language

@@ -1,4 +1,4 @@
-"""The five tools of the tutor. Each looks at the transcript, does one thing, and leaves words for the model and one event.
+"""The five tools: each looks at the transcript, does one thing, and leaves words for the model and an event.
 
 Who learns and in which session comes from the server, never from a tool's arguments; tools reach nothing outside it.
 """
@@ -12,7 +12,7 @@ from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from tutor import dialogue
-from tutor.cards import Card, Language, Shelf, Source
+from tutor.cards import Card, Shelf, Source
 from tutor.events import (
     AnswerGraded,
     AnswerShown,

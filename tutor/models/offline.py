@@ -34,7 +34,6 @@ class OfflineEngine(BaseChatModel):
     """A LangChain chat model that answers from the transcript alone."""
 
     phrases: Phrases
-    model_config = {"arbitrary_types_allowed": True}
 
     @property
     def _llm_type(self) -> str:

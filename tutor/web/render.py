@@ -20,7 +20,9 @@ from tutor.shown import Happened, Item, Said
 
 Message = dict[str, Any]
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "link", "autolink"])
+_MARKDOWN = (
+    MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "link", "autolink"])
+)
 _OWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 _MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
 _ADDRESS = re.compile(r"(?<![(\[<])https://[^\s|)<>]+")
@@ -78,8 +80,9 @@ class Renderer:
 
     def _sources(self, sources: Sequence[Source]) -> str:
         listed = "".join(
-            f'<li>{escape(source.title)}, {escape(source.authors)} {source.year}: '
-            f'<a href="{escape(source.address)}" target="_blank" rel="noopener noreferrer">{escape(source.address)}</a></li>'
+            f"<li>{escape(source.title)}, {escape(source.authors)} {source.year}: "
+            f'<a href="{escape(source.address)}" target="_blank" rel="noopener noreferrer">'
+            f"{escape(source.address)}</a></li>"
             for source in sources
         )
         return f"<h4>{self._say('block.sources')}</h4><ul>{listed}</ul>"
@@ -87,16 +90,18 @@ class Renderer:
     def _grade(self, event: AnswerGraded, revealed: bool) -> Iterator[str]:
         grade, language = event.grade, self._language
         score = self._say("block.grade", score=grade.score)
-        yield f'<section class="grade"><h3>{score} <small>{escape(band(grade.score, language, self._phrases))}</small></h3>'
+        meaning = escape(band(grade.score, language, self._phrases))
+        yield f'<section class="grade"><h3>{score} <small>{meaning}</small></h3>'
         if any(mark.quote for mark in grade.marks) or grade.misconceptions:
             yield f"<h4>{self._say('block.evidence')}</h4><blockquote>{self._evidence(event)}</blockquote>"
-        yield f'<h4>{self._say("block.key_points")}</h4><ul class="marks">'
+        yield f'<h4>{self._say("block.key_points")}</h4><ul class="marks{"" if revealed else " open"}">'
         yield from (self._mark(mark, revealed) for mark in grade.marks)
         yield "</ul>"
         if not revealed:
             yield f'<p class="note">{self._say("block.open_points")}</p>'
         for found in grade.misconceptions:
-            yield f'<p class="wrong"><strong>{self._say("block.misconception")}</strong> {inline(found.correction[language])}</p>'
+            heading = self._say("block.misconception")
+            yield f'<p class="wrong"><strong>{heading}</strong> {inline(found.correction[language])}</p>'
         yield "</section>"
 
     def _mark(self, mark: Mark, revealed: bool) -> str:

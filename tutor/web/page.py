@@ -1,0 +1,402 @@
+"""The page: choose an interview, answer, see grades, open earlier ones; all in the chosen language.
+
+The page keeps no state on the server: the session's id stands in its address, all else is folded from the transcript.
+"""
+
+import logging
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from tutor.cards import LANGUAGES, LEVELS, Language
+from tutor.errors import TutorError
+from tutor.events import COMMANDS, Command, Event, SessionStarted
+from tutor.interview import Interview
+from tutor.sessions import line
+from tutor.shown import Happened, asks, shown, visible
+from tutor.tools import askable
+from tutor.tutor import NotSent, Tutor, Watcher
+from tutor.web.render import Message, Renderer, learner_said, markdown, tutor_said
+from tutor.web.watching import watched
+
+_LOG = logging.getLogger(__name__)
+
+LISTED = 200
+"""Earlier interviews in the list."""
+VISIBLE = 120
+"""Messages of the conversation on the page; the export has all."""
+QUESTIONS = 20
+"""The longest interview that the page offers."""
+LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+
+_ADDRESS_JS = """(session, language) => {
+  const url = new URL(window.location); url.searchParams.set('language', language);
+  if (session) url.searchParams.set('session', session); else url.searchParams.delete('session');
+  window.history.replaceState(null, '', url);
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  return [session, language];
+}"""
+_DRAFT_JS = """(session, box) => [session, box || (session && localStorage.getItem('draft:' + session)) || '']"""
+HEAD = """<script>
+document.addEventListener('input', (event) => {
+  if (!event.target.closest || !event.target.closest('#box')) return;
+  const session = new URL(window.location).searchParams.get('session');
+  if (session) localStorage.setItem('draft:' + session, event.target.value);
+});
+</script>"""
+_SENT_JS = (
+    """(session, box) => { if (!box && session) localStorage.removeItem('draft:' + session); return [session, box]; }"""
+)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The components whose words or values change."""
+
+    language: gr.Radio
+    head: gr.HTML
+    new: gr.Accordion
+    topics: gr.Dropdown
+    level: gr.Dropdown
+    number: gr.Slider
+    mode: gr.Radio
+    start: gr.Button
+    earlier: gr.Accordion
+    sessions: gr.Dropdown
+    open: gr.Button
+    conversation: gr.Chatbot
+    notice: gr.Markdown
+    box: gr.Textbox
+    send: gr.Button
+    commands: Mapping[Command, gr.Button]
+    session: gr.Textbox
+    message_id: gr.Textbox
+
+    @property
+    def all(self) -> list[gr.components.Component]:
+        return [*self.labelled, self.conversation, self.notice, self.box, self.session, self.message_id]
+
+    @property
+    def labelled(self) -> list[Any]:
+        return [
+            self.language, self.head, self.new, self.topics, self.level, self.number, self.mode, self.start,
+            self.earlier, self.sessions, self.open, self.send, *self.commands.values(),
+        ]  # fmt: skip
+
+
+class Page:
+    """Builds the page and answers its events."""
+
+    def __init__(self, tutor: Tutor) -> None:
+        self._tutor = tutor
+
+    def build(self) -> gr.Blocks:
+        """The Gradio page, ready to be mounted."""
+        blocks: gr.Blocks
+        with gr.Blocks(title=self._tutor.phrases("page.title", self._tutor.settings.language)) as blocks:
+            parts = self._layout()
+            self._wire(blocks, parts)
+        return blocks
+
+    def _layout(self) -> _Parts:
+        language = self._tutor.settings.language
+        with gr.Row(elem_id="head"):
+            head = gr.HTML(elem_id="title")
+            choice = gr.Radio(
+                [(self._tutor.phrases("name.english", "en"), "en"), (self._tutor.phrases("name.chinese", "zh"), "zh")],
+                value=language, elem_id="language", scale=0, min_width=220,
+            )  # fmt: skip
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                with gr.Accordion(elem_id="new") as new:
+                    topics = gr.Dropdown(multiselect=True, elem_id="topics")
+                    level = gr.Dropdown(elem_id="level")
+                    number = gr.Slider(1, QUESTIONS, value=5, step=1, elem_id="number")
+                    mode = gr.Radio(elem_id="mode")
+                    start = gr.Button(variant="primary", elem_id="start")
+                with gr.Accordion(elem_id="earlier", open=False) as earlier:
+                    sessions = gr.Dropdown(elem_id="sessions")
+                    open_ = gr.Button(elem_id="open")
+            with gr.Column(scale=3, min_width=320):
+                conversation = gr.Chatbot(
+                    elem_id="conversation", height="56vh", show_label=False, latex_delimiters=LATEX,
+                    feedback_options=None, group_consecutive_messages=False, buttons=[], layout="panel",
+                )  # fmt: skip
+                notice = gr.Markdown(elem_id="notice")
+                with gr.Row():
+                    box = gr.Textbox(elem_id="box", lines=1, max_lines=12, scale=5, autofocus=True)
+                    send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
+                with gr.Row(elem_id="commands"):
+                    commands = {command: gr.Button(elem_id=command, size="sm") for command in COMMANDS}
+        with gr.Row(elem_id="hidden"):
+            session = gr.Textbox(elem_id="session", container=False)
+            message_id = gr.Textbox(elem_id="message-id", container=False)
+        return _Parts(choice, head, new, topics, level, number, mode, start, earlier, sessions, open_, conversation,
+                      notice, box, send, commands, session, message_id)  # fmt: skip
+
+    def _wire(self, blocks: gr.Blocks, parts: _Parts) -> None:
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        turn_out = [parts.conversation, parts.notice, parts.box, parts.message_id, parts.session]
+        choices = [parts.language, parts.topics, parts.level, parts.number, parts.mode]
+        here = [parts.session, parts.language]
+
+        loaded = blocks.load(self._load, None, parts.all, **private)
+        loaded.then(None, here, here, js=_ADDRESS_JS, **private)
+        loaded.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_DRAFT_JS, **private)
+        loaded.then(self._go_on, here, turn_out, **private)
+
+        switched = parts.language.input(self._switch, here, parts.all, **private)
+        switched.then(None, here, here, js=_ADDRESS_JS, **private)
+
+        started = parts.start.click(
+            self._start, choices, [*turn_out, *parts.labelled], concurrency_limit=None, **private
+        )
+        started.then(None, here, here, js=_ADDRESS_JS, **private)
+
+        opened = parts.open.click(self._open, [parts.sessions, parts.language], parts.all, **private)
+        opened.then(None, here, here, js=_ADDRESS_JS, **private)
+        opened.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_DRAFT_JS, **private)
+
+        said = [parts.box, parts.session, parts.message_id, parts.language]
+        for trigger in (parts.send.click, parts.box.submit):
+            sent = trigger(self._send, said, turn_out, concurrency_limit=None, concurrency_id="turn", **private)
+            sent.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_SENT_JS, **private)
+        for command, button in parts.commands.items():
+            button.click(
+                self._command(command), [parts.session, parts.message_id, parts.language], turn_out,
+                concurrency_limit=None, concurrency_id="turn", **private,
+            )  # fmt: skip
+
+    # What the page's events do
+
+    def _load(self, request: gr.Request) -> list[Any]:
+        learner = learner_of(self._tutor, request)
+        asked = request.query_params
+        wanted = str(asked.get("session") or "")
+        language = _language(asked.get("language"), request, self._tutor.settings.language)
+        return self._whole(learner, wanted, language, follow_session=asked.get("language") is None)
+
+    def _open(self, session: str | None, language: Language, request: gr.Request) -> list[Any]:
+        return self._whole(learner_of(self._tutor, request), session or "", language)
+
+    def _switch(self, session: str, language: Language, request: gr.Request) -> list[Any]:
+        learner = learner_of(self._tutor, request)
+        if session:
+            self._tutor.choose_language(learner, session, language)
+        return self._whole(learner, session, language, keep_text=True)
+
+    def _whole(
+        self, learner: str, session: str, language: Language, *, follow_session: bool = False, keep_text: bool = False
+    ) -> list[Any]:
+        """Every component of the page, for a session or for none; what stands in the box may be kept."""
+        interview, notice = Interview(), ""
+        if session:
+            try:
+                interview = self._tutor.interview(learner, session)
+            except TutorError as error:
+                _LOG.info("session not opened: %s", error)
+        if session and interview.started is None:
+            session, notice = "", self._tutor.phrases("page.unknown_session", language)
+        if session and follow_session:
+            language = interview.language
+        labels = self._labels(learner, language, active=bool(session))
+        messages = self._conversation(learner, session, language) if session else []
+        empty = self._tutor.phrases("page.empty", language)
+        label = self._tutor.phrases("page.conversation", language)
+        conversation = gr.update(value=messages, placeholder=markdown(empty), label=label)
+        return [*labels, conversation, notice, self._box(language, keep_text), session, uuid.uuid4().hex]
+
+    def _start(
+        self, language: Language, topics: list[str], level: str, number: float, mode: str, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        learner = learner_of(self._tutor, request)
+        shelf = self._tutor.desk.shelf
+        chosen = tuple(topic for topic in topics or () if topic in shelf.counts())
+        choices = SessionStarted(
+            language=language,
+            topics=chosen,
+            level=next((known for known in LEVELS if known == level), None),
+            questions=askable(shelf, chosen, max(1, min(QUESTIONS, int(number)))),
+            mode="exam" if mode == "exam" else "practice",
+            seed=random.randrange(2**31),
+        )
+        session = self._tutor.start(learner, choices)
+        conversation = self._conversation(learner, session, language)
+        labels = self._labels(learner, language, active=True)
+        yield [conversation, "", gr.update(value=""), uuid.uuid4().hex, session, *labels]
+
+    def _send(
+        self, text: str, session: str, message_id: str, language: Language, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        learner = learner_of(self._tutor, request)
+
+        def run(watcher: Watcher) -> None:
+            self._tutor.reply(learner, session, text or "", message_id=message_id, watcher=watcher)
+
+        yield from self._turn(learner, session, language, run, said=text or "")
+
+    def _command(self, command: Command) -> Any:
+        def press(session: str, message_id: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
+            learner = learner_of(self._tutor, request)
+
+            def run(watcher: Watcher) -> None:
+                self._tutor.give(learner, session, command, message_id=message_id, watcher=watcher)
+
+            yield from self._turn(learner, session, language, run)
+
+        return press
+
+    def _go_on(self, session: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
+        """Answers what was sent before the page or the server went away."""
+        learner = learner_of(self._tutor, request)
+        if not session:
+            yield [gr.skip()] * 5
+            return
+
+        def run(watcher: Watcher) -> None:
+            self._tutor.go_on(learner, session, watcher)
+
+        yield from self._turn(learner, session, language, run, keep_box=True)
+
+    def _turn(
+        self,
+        learner: str,
+        session: str,
+        language: Language,
+        run: Any,
+        *,
+        said: str | None = None,
+        keep_box: bool = False,
+    ) -> Iterator[list[Any]]:
+        """Runs one turn and shows it while it grows: conversation, notice, box, next message id, session."""
+        box_after = gr.skip() if said is None or keep_box else ""
+        growing = _Growing(self, learner, session, language, said)
+        try:
+            for batch in watched(run):
+                yield [growing.after(batch), "", box_after, gr.skip(), gr.skip()]
+        except (NotSent, TutorError) as error:
+            yield [gr.skip() if isinstance(error, NotSent) else growing.stored(), markdown(str(error)), gr.skip(),
+                   uuid.uuid4().hex, gr.skip()]  # fmt: skip
+            return
+        except Exception:
+            reference = uuid.uuid4().hex[:8]
+            _LOG.exception("turn failed (reference %s, session %s)", reference, session)
+            notice = self._tutor.phrases("say.failed", language, reference=reference)
+            yield [growing.stored(), notice, gr.skip(), uuid.uuid4().hex, gr.skip()]
+            return
+        yield [growing.stored(), "", box_after, uuid.uuid4().hex, gr.skip()]
+
+    # What the page shows
+
+    def _conversation(self, learner: str, session: str, language: Language) -> list[Message]:
+        transcript = self._tutor.transcript(learner, session)
+        interview = Interview.of(transcript)
+        renderer = self.renderer(language)
+        messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
+        return [*messages, renderer.report(interview)] if interview.finished else messages
+
+    def renderer(self, language: Language) -> Renderer:
+        return Renderer(self._tutor.phrases, self._tutor.desk.shelf.topics, language)
+
+    def _box(self, language: Language, keep_text: bool) -> Any:
+        label, placeholder = (self._tutor.phrases(f"page.{key}", language) for key in ("box", "placeholder"))
+        words = gr.update(label=label, placeholder=placeholder)
+        return words if keep_text else {**words, "value": ""}
+
+    def _labels(self, learner: str, language: Language, *, active: bool) -> list[Any]:
+        """The words on every component, in the order of `_Parts.labelled`."""
+        phrases, counts = self._tutor.phrases, self._tutor.desk.shelf.counts()
+        names = self._tutor.desk.shelf.topics
+
+        def say(key: str) -> str:
+            return phrases(f"page.{key}", language)
+
+        levels = [
+            (phrases("level.any", language), "any"),
+            *((phrases(f"level.{name}", language), name) for name in LEVELS),
+        ]
+        modes = [(phrases(f"mode.{name}", language), name) for name in ("practice", "exam")]
+        entries = [
+            (line(entry, names, phrases, language), entry.session) for entry in self._tutor.sessions(learner)[:LISTED]
+        ]
+        return [
+            gr.update(label=say("language"), value=language),
+            self._head(language),
+            gr.update(label=say("new"), open=not active),
+            gr.update(
+                label=say("topics"), choices=[(f"{names[slug][language]} ({n})", slug) for slug, n in counts.items()]
+            ),
+            gr.update(label=say("level"), choices=levels, value="any"),
+            gr.update(label=say("number")),
+            gr.update(label=say("mode"), choices=modes, value="practice"),
+            gr.update(value=say("start")),
+            gr.update(label=say("sessions")),
+            gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
+            gr.update(value=say("open"), interactive=bool(entries)),
+            gr.update(value=say("send"), interactive=active),
+            *(gr.update(value=say(command), interactive=active) for command in COMMANDS),
+        ]
+
+    def _head(self, language: Language) -> str:
+        phrases, engine = self._tutor.phrases, self._tutor.engine
+        speaks = (
+            phrases("engine.offline", language)
+            if engine.offline
+            else phrases("engine.model", language, model=engine.name)
+        )
+        title, intro = phrases("page.title", language), phrases("page.intro", language)
+        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span>'
+
+
+class _Growing:
+    """The conversation while a turn runs: what is stored, what was just said, and what the tutor is saying."""
+
+    def __init__(self, page: Page, learner: str, session: str, language: Language, said: str | None) -> None:
+        self._page, self._learner, self._session, self._language = page, learner, session, language
+        self._before = self.stored() if session else []
+        if said:
+            self._before = [*self._before, learner_said(said)]
+        self._blocks: list[Happened] = []
+        self._text = ""
+
+    def after(self, batch: list[str | Event]) -> list[Message]:
+        """The conversation once these pieces have come."""
+        for piece in batch:
+            if isinstance(piece, str):
+                self._text += piece
+            elif happened := self._visible(piece):
+                self._blocks.append(happened)
+        renderer = self._page.renderer(self._language)
+        first = [renderer.message(block) for block in self._blocks if not asks(block.event)]
+        words = [tutor_said(markdown(self._text))] if self._text else []
+        last = [renderer.message(block) for block in self._blocks if asks(block.event)]
+        return [*self._before, *first, *words, *last]
+
+    def _visible(self, event: Event) -> Happened | None:
+        return visible(event, self._page._tutor.interview(self._learner, self._session))
+
+    def stored(self) -> list[Message]:
+        """The conversation as the transcript has it."""
+        return self._page._conversation(self._learner, self._session, self._language)
+
+
+def learner_of(tutor: Tutor, request: gr.Request) -> str:
+    """Who is at the browser: the one learner of this machine, or whoever the browser's cookie says."""
+    if not tutor.settings.shared:
+        return tutor.settings.learner
+    return f"browser-{request.cookies['learner']}"
+
+
+def _language(asked: str | None, request: gr.Request, default: Language) -> Language:
+    """The language of the address, else the browser's, else the setting's."""
+    if asked in LANGUAGES:
+        return "zh" if asked == "zh" else "en"
+    preferred = request.headers.get("accept-language", "")
+    return "zh" if preferred.startswith("zh") else "en" if preferred.startswith("en") else default
