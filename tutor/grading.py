@@ -26,6 +26,8 @@ MISCONCEPTION_COST = 1.0
 LONGEST_QUOTE = 240
 COPIED_RUN = 10.0
 """So many words in a row that the tutor said itself are no answer (two Chinese characters are one word)."""
+COPIED_WHOLE = 4.0
+"""An answer of so many words that is nothing else than a passage of the tutor's is no answer either."""
 
 
 class Mark(BaseModel):
@@ -188,7 +190,7 @@ def _evidence(wording: Wording, tutor_said: tuple[Wording, ...]) -> tuple[Gate |
 
 
 def _copied(wording: Wording, tutor_said: tuple[Wording, ...]) -> Iterable[int]:
-    """Tokens in runs of at least COPIED_RUN words that the tutor said just so."""
+    """Tokens in long runs of words that the tutor said just so."""
     units = wording.units
     first = 0
     while first < len(wording.tokens):
@@ -198,7 +200,8 @@ def _copied(wording: Wording, tutor_said: tuple[Wording, ...]) -> Iterable[int]:
             run = "".join(token.norm for token in wording.tokens[first : last + 1])
             sources = [said for said in sources if run in said]
             last += bool(sources)
-        if units[last] - units[first] >= COPIED_RUN:
+        whole = first == 0 and last == len(wording.tokens) and units[last] >= COPIED_WHOLE
+        if whole or units[last] - units[first] >= COPIED_RUN:
             yield from range(first, last)
             first = last
         else:

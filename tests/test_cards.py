@@ -1,0 +1,102 @@
+"""Card files: what is read, and what their author is told when something is wrong."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CARDS
+from tutor.cards import Shelf, card_files, load_card, load_shelf
+from tutor.checking import problems, prompt_problems
+from tutor.errors import CardError
+from tutor.resources import resource
+
+GOOD = (CARDS / "memory" / "kv-cache.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(CARDS, tmp_path / "cards")
+    return tmp_path / "cards"
+
+
+def test_a_card_is_named_by_its_file(shelf: Shelf) -> None:
+    card = shelf.by_id["kv-cache"]
+    assert (card.topic, card.level, card.question["zh"]) == ("memory", "mid", "KV 缓存里存的是什么？代价是什么？")
+    assert shelf.counts() == {"memory": 1, "adapters": 1}
+
+
+def test_the_cards_of_the_tests_keep_their_promise(shelf: Shelf) -> None:
+    assert problems(shelf) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "told"),
+    [
+        ("level: mid", "level: middle", 1, "level: Input should be 'junior', 'mid' or 'senior'"),
+        ("kind: concept", "kind: concept\nkinds: concept", 3, "kinds: Extra inputs are not permitted"),
+        ("    weight: 1\n", "    weight: 4\n", 37, "key_points.2.weight: Input should be 1, 2 or 3"),
+        ("    contradicts: stores", "    contradicts: stores", 0, ""),
+        ("contradicts: what-is-kept", "contradicts: what-is-lost", 1, "there is no what-is-lost on this card"),
+        ("level: mid", "level: mid\nlevel: mid", 2, "the key level stands twice"),
+        ("question:\n", "question: [\n", 5, "expected"),
+        ("arxiv: '2211.05102'", "url: ''", 71, "sources.0.url: String should match pattern"),
+        (", arxiv: '2211.05102'", "", 71, "give arxiv or url"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_damaged_card_names_file_line_and_remedy(folder: Path, old: str, new: str, line: int, told: str) -> None:
+    path = folder / "memory" / "kv-cache.yaml"
+    damaged = GOOD.replace(old, new, 1)
+    path.write_text(damaged, encoding="utf-8")
+    if not told:
+        assert load_card(path).id == "kv-cache"
+        return
+    with pytest.raises(CardError) as caught:
+        load_card(path)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert told in said
+    assert said.startswith(f"{path}:")
+    assert abs(int(said.split(":")[1]) - line) <= 2
+
+
+def test_bytes_that_are_not_utf8_are_an_error_of_the_file(folder: Path) -> None:
+    path = folder / "memory" / "kv-cache.yaml"
+    path.write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(CardError, match="not UTF-8"):
+        load_card(path)
+
+
+def test_one_damaged_card_stops_all_unless_the_operator_says_so(folder: Path) -> None:
+    (folder / "memory" / "kv-cache.yaml").write_text("level: mid\n", encoding="utf-8")
+    with pytest.raises(CardError, match=r"kv-cache\.yaml:1: kind: Field required"):
+        load_shelf(folder)
+    damaged: list[CardError] = []
+    assert [card.id for card in load_shelf(folder, damaged).cards] == ["lora-rank"]
+    assert len(damaged) == 1
+
+
+def test_check_finds_what_would_cheat_or_confuse_a_learner(folder: Path) -> None:
+    path = folder / "memory" / "kv-cache.yaml"
+    broken = GOOD.replace("[lora-rank]", "[no-such-card]").replace(
+        "What would have to be computed again for every new token?",
+        "The keys and values of all earlier tokens are kept in every layer.",
+    )
+    path.write_text(broken.replace("verdicts: {what-is-kept: covered}", "verdicts: {no-queries: covered}"), "utf-8")
+    found = "\n".join(problems(load_shelf(folder)))
+    assert "deeper: there is no other card no-such-card" in found
+    assert "hint of what-is-kept (en) gives away: The keys and values of" in found
+    assert "sample 2: what-is-kept is covered, should be missed" in found
+    assert "sample 2: no-queries is missed, should be covered" in found
+
+
+def test_every_card_that_comes_with_the_tutor_loads() -> None:
+    folder = resource("knowledge")
+    cards = load_shelf(folder).cards
+    assert len(cards) == len(card_files(folder)) >= 12
+    assert len({card.topic for card in cards}) >= 5
+
+
+def test_the_prompts_that_come_with_the_tutor_are_whole() -> None:
+    assert prompt_problems(resource("prompts")) == []
