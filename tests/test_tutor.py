@@ -53,9 +53,7 @@ def test_an_answer_is_graded_and_followed_up_in_one_turn(tutor: Tutor) -> None:
     assert f"“{GOOD}”" in text
 
 
-def test_the_learners_message_is_stored_before_the_turn_runs(
-    tutor: Tutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_learners_message_is_stored_before_the_turn_runs(tutor: Tutor, monkeypatch: pytest.MonkeyPatch) -> None:
     session = begin(tutor, **MEMORY)
     stored: list[str] = []
 
@@ -354,9 +352,7 @@ def test_nothing_of_rubric_or_reference_is_shown_before_an_attempt(tutor: Tutor,
         hidden = [card.answer, *card.explanation, *(point.text for point in card.key_points)]
         hidden += [text for belief in card.misconceptions for text in (belief.text, belief.correction)]
         items = shown(tutor.transcript(LEARNER, session))
-        visible = "\n".join(
-            item.text if isinstance(item, Said) else item.event.model_dump_json() for item in items
-        )
+        visible = "\n".join(item.text if isinstance(item, Said) else item.event.model_dump_json() for item in items)
         assert not [text for text in hidden if text.en in visible or text.zh in visible]
         assert not any(isinstance(item, Happened) and isinstance(item.event, AnswerShown) for item in items)
 

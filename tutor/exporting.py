@@ -60,9 +60,9 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
             yield f"**{phrases('block.grade', language, score=event.grade.score)}**"
             yield ""
             for mark in event.grade.marks:
-                said = f" — “{mark.quote}”" if mark.quote else ""
+                said = f" “{mark.quote}”" if mark.quote else ""
                 known = item.revealed or mark.verdict == "covered"
-                text = f": {mark.text[language]}" if known else ""
+                text = f" — {mark.text[language]}" if known else ""
                 yield f"- {phrases(f'verdict.{mark.verdict}', language)}{text}{said}"
             for found in event.grade.misconceptions:
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"

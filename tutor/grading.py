@@ -3,6 +3,7 @@
 The rubric grader works without a model and gives the same answer the same grade, always.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -104,10 +105,11 @@ class RubricGrader:
     def __init__(self, shelf: Shelf) -> None:
         self._thesaurus = Thesaurus(shelf.terms)
         self._rubrics: dict[str, tuple[Card, _Rubric]] = {}
+        self._real_words = _english_words(shelf)
 
     def grade(self, card: Card, answer: str) -> Grade:
         rubric = self._rubric(card)
-        wording = Wording(answer).corrected(rubric.vocabulary)
+        wording = Wording(answer).corrected(rubric.vocabulary, self._real_words)
         gate, discounted = _evidence(wording, rubric.tutor_said)
         if gate:
             return Grade(score=0.0, marks=tuple(_mark(point, "missed") for point in card.key_points), gate=gate)
@@ -135,6 +137,16 @@ class RubricGrader:
         if said := [match for match in half if not match.denied]:
             return _mark(point, "partly", reading, said)
         return _mark(point, "missed")
+
+
+def _english_words(shelf: Shelf) -> frozenset[str]:
+    """Words that the cards themselves use, and which are therefore not misspellings of other words."""
+    texts = (
+        text.en
+        for card in shelf.cards
+        for text in (card.question, card.answer, *card.explanation, *(point.text for point in card.key_points))
+    )
+    return frozenset(word for text in texts for word in re.findall(r"[a-z]{5,}", text.lower()))
 
 
 def _rubric(card: Card, thesaurus: Thesaurus) -> _Rubric:

@@ -35,6 +35,9 @@ _NOT_NEGATED_EN = ("notonli", "notjust", "notmere", "nomatt", "withoutlossofgene
 _BREAKS = ("but", "howev", "wherea", "while", "then", "so", "therefor", "becaus", "henc", "但", "而是", "却",
            "那么", "所以", "因此", "因为", "由于", "就", "则", "反而", "only")  # fmt: skip
 """Where the reach of a negation ends."""
+_JOINTS = ("and", "or", "且", "并", "也", "又")
+_FILLERS = frozenset("有任何额外")
+"""Characters that stand between a negation and the noun that it denies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,10 @@ class Reading:
                 (first, end)
                 for first, last in found
                 for start, end in self.wording.find(part)[:50]
-                if start >= last and self._distance(last, start) <= GAP and self._same_sentence(first, end)
+                if start >= last
+                and self._distance(last, start) <= GAP
+                and self._same_sentence(first, end)
+                and not any(last <= negation < start for negation in self.negations)
             ]
         return found
 
@@ -183,11 +189,23 @@ class Reading:
             return same and self._distance(last, negation) <= 4
         if negation >= first or tokens[negation].clause != tokens[first].clause:
             return False
+        if self._renewed(negation, first):
+            return False
         noun_only = 1.5 if word in _SHORT_NEGATORS else REACH
         reach = 1.0 if self._conditional(negation) else noun_only
-        return self._distance(negation + 1, first) < reach and not any(
+        fillers = sum(tokens[index].norm in _FILLERS for index in range(negation + 1, first)) * 0.5
+        return self._distance(negation + 1, first) - fillers < reach and not any(
             negation < place < first for place in self.breaks
         )
+
+    def _renewed(self, negation: int, first: int) -> bool:
+        """Whether "and" begins a new statement with a negation of its own before the term."""
+        later = [index for index in self.negations if negation < index < first]
+        return any(negation < joint < index for index in later for joint in self._joints)
+
+    @cached_property
+    def _joints(self) -> list[int]:
+        return sorted({first for word in _JOINTS for first, _ in self.wording.find(word)})
 
     def _conditional(self, negation: int) -> bool:
         """Whether the negation stands in an if-clause, where it governs only the next word."""

@@ -4,7 +4,7 @@ Tool messages are never shown; they carry rubric and reference answers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -27,10 +27,11 @@ Block = QuestionAsked | AnswerGraded | FollowUpAsked | ExplanationGiven | Answer
 
 @dataclass(frozen=True)
 class Said:
-    """Words of the learner or the tutor."""
+    """Words of the learner or the tutor; `at` is the place of their message in the transcript."""
 
     by_learner: bool
     text: str
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Happened:
 
     event: Block
     revealed: bool = True
+    at: int = 0
 
 
 Item = Said | Happened
@@ -48,11 +50,11 @@ def shown(transcript: Sequence[BaseMessage]) -> list[Item]:
     """Everything to show, oldest first. In an exam, grades wait for the end."""
     interview = Interview.of(transcript)
     turns: list[list[Item]] = [[]]
-    for message in transcript:
+    for at, message in enumerate(transcript):
         if isinstance(message, HumanMessage):
             turns.append([])
         if item := _item(message, interview):
-            turns[-1].append(item)
+            turns[-1].append(replace(item, at=at))
     return [item for turn in turns for item in in_order(turn)]
 
 

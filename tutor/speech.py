@@ -30,7 +30,7 @@ def fixed(interview: Interview, phrases: Phrases) -> str | None:
     if any(isinstance(event, SessionStarted) for event in done):
         return _welcome(interview, phrases)
     if graded(done):
-        return phrases("say.noted", interview.language) + " " + _lead(interview, phrases)
+        return _joined([phrases("say.noted", interview.language), _lead(interview, phrases)], interview.language)
     return None
 
 
@@ -52,7 +52,7 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
     if interview.command == "end":
         return phrases("say.ended", language)
     if interview.command == "skip":
-        return phrases("say.skipped", language) + " " + _lead(interview, phrases)
+        return _joined([phrases("say.skipped", language), _lead(interview, phrases)], language)
     if current is None:
         return phrases("say.over" if interview.finished else "say.no_question", language)
     if interview.command == "repeat":
@@ -90,7 +90,8 @@ def feedback(interview: Interview, phrases: Phrases) -> str:
     """Short, honest feedback on the latest grade: what came new, in the learner's own words, and what leads on."""
     this = next(this for this in reversed(interview.rounds) if this.grades)
     before = this.grades[-2].grade if len(this.grades) > 1 else None
-    return " ".join([*_verdicts(this.grades[-1].grade, before, interview.language, phrases), _lead(interview, phrases)])
+    language = interview.language
+    return _joined([*_verdicts(this.grades[-1].grade, before, language, phrases), _lead(interview, phrases)], language)
 
 
 def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: Phrases) -> list[str]:
@@ -117,6 +118,11 @@ def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: P
     elif new["contradicted"]:
         said.append(phrases("say.against", language, quotes=new["contradicted"]))
     return said or [phrases("say.nothing_new" if before else "say.nothing", language)]
+
+
+def _joined(sentences: Sequence[str], language: Language) -> str:
+    """Sentences in a row; Chinese has no space between them."""
+    return ("" if language == "zh" else " ").join(sentences)
 
 
 def _quotes(quotes: Sequence[str], language: str) -> str:

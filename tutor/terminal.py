@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -20,6 +21,7 @@ from tutor.events import (
     SessionStarted,
 )
 from tutor.formulas import readable
+from tutor.interview import Interview
 from tutor.report import as_markdown, band, report
 from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
@@ -95,9 +97,9 @@ class Terminal:
         for mark in grade.marks:
             verdict = phrases(f"verdict.{mark.verdict}", language)
             weight = phrases(f"weight.{mark.weight}", language)
-            line = Styled(f"{_SIGNS[mark.verdict]} {verdict} ({weight})", style=_COLOURS[mark.verdict])
+            line = Styled(f"{_SIGNS[mark.verdict]} {verdict} · {weight}", style=_COLOURS[mark.verdict])
             if revealed or mark.verdict == "covered":
-                line.append(f": {readable(mark.text[language])}", style="default")
+                line.append(f" — {readable(mark.text[language])}", style="default")
             lines.append(Padding(line, (0, 0, 0, 2)))
             if mark.quote:
                 lines.append(Padding(Styled(f"“{harmless(mark.quote)}”", style="reverse"), (0, 0, 0, 6)))
@@ -125,12 +127,12 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
     source = stdin or sys.stdin
     console = Console(highlight=False)
     terminal = Terminal(tutor, console)
-    seen = 0
     if session is None:
         session = tutor.start(learner, choices)
     else:
         tutor.go_on(learner, session)
-    seen = _catch_up(tutor, terminal, learner, session, seen)
+    screen = _Screen(tutor, Terminal(tutor, console), learner, session)
+    screen.catch_up(echo=True)
     language = tutor.interview(learner, session).language
     if source.isatty():
         console.print(Styled(tutor.phrases("terminal.more_lines", language), style="bright_black"))
@@ -143,23 +145,33 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
         except NotSent as refusal:
             console.print(Styled(str(refusal), style="yellow"))
             continue
-        seen = _catch_up(tutor, terminal, learner, session, seen, echo=not source.isatty())
+        screen.catch_up(echo=not source.isatty())
     if tutor.interview(learner, session).finished:
-        terminal.report(session, learner)
+        screen.terminal.report(session, learner)
     else:
         console.print(Styled(tutor.phrases("terminal.resume", language, session=session), style="bright_black"))
     return session
 
 
-def _catch_up(tutor: Tutor, terminal: Terminal, learner: str, session: str, seen: int, *, echo: bool = True) -> int:
-    """Shows what has come since `seen` items, and gives the new number of items."""
-    transcript = tutor.transcript(learner, session)
-    language = tutor.interview(learner, session).language
-    items = shown(transcript)
-    for item in items[seen:]:
-        if echo or not (isinstance(item, Said) and item.by_learner):
-            terminal.show(item, language)
-    return len(items)
+@dataclass
+class _Screen:
+    """What of a session was printed already: the places of its messages."""
+
+    tutor: Tutor
+    terminal: Terminal
+    learner: str
+    session: str
+    printed: set[int] = field(default_factory=set)
+
+    def catch_up(self, *, echo: bool) -> None:
+        """Prints what is new; the learner's own words only with `echo`, since on a screen they stand there."""
+        transcript = self.tutor.transcript(self.learner, self.session)
+        language = Interview.of(transcript).language
+        for item in shown(transcript):
+            own = isinstance(item, Said) and item.by_learner
+            if item.at not in self.printed and (echo or not own):
+                self.terminal.show(item, language)
+            self.printed.add(item.at)
 
 
 def _read(source: TextIO, console: Console, prompt: str) -> str | None:

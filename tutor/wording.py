@@ -7,7 +7,7 @@ stands in the original text, so that a quote is always the learner's own.
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -28,7 +28,7 @@ _LATEX_SILENT = frozenset(
     "left right text mathrm mathbf mathbb mathcal operatorname cdot times frac tfrac dfrac quad qquad big bigl bigr "
     "displaystyle begin end top limits".split()
 )
-_PARTICLES = frozenset("的了地得着呢吧啊嘛呀")
+_PARTICLES = frozenset("的了地着呢吧啊嘛呀")
 _SILENT_WORDS = frozenset({"the"})
 
 _TOKEN = re.compile(
@@ -131,10 +131,10 @@ class Wording:
         clauses = [token.clause for token in self.tokens]
         return bisect_left(clauses, clauses[first]), bisect_right(clauses, clauses[last - 1])
 
-    def corrected(self, vocabulary: Iterable[str]) -> "Wording":
-        """The same text with misspelt long words read as the nearest word of `vocabulary`."""
+    def corrected(self, vocabulary: Iterable[str], real: Set[str] = frozenset()) -> "Wording":
+        """The same text with misspelt long words read as the nearest word of `vocabulary`; `real` words stay."""
         known = frozenset(word for word in vocabulary if len(word) >= 5)
-        tokens = tuple(_corrected(token, known) for token in self.tokens)
+        tokens = tuple(token if token.written in real else _corrected(token, known) for token in self.tokens)
         if tokens == self.tokens:
             return self
         again = Wording.__new__(Wording)

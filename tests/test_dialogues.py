@@ -1,0 +1,66 @@
+"""Whole dialogues in the terminal, word for word, in both languages.
+
+Each file in `dialogues/` is what a person sees; lines that start with "> " are what the learner sends. To accept a changed
+dialogue after reading it, run the tests with ACCEPT_DIALOGUES=1.
+"""
+
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.conftest import LEARNER
+from tutor.events import SessionStarted
+from tutor.terminal import chat
+from tutor.tutor import Tutor
+
+FOLDER = Path(__file__).parent / "dialogues"
+WIDTH = 100
+
+PRACTICE_EN = """\
+hint
+They keep the attention matrix of the past tokens, I think.
+ok: the keys and values of all previous tokens, in every layer
+repeat
+vram rises with the number of tokens
+it adds the product of two low-rank matrices BA and LoRA makes inference slower
+explain
+the base weights are frozen and B starts at zero
+"""
+PRACTICE_ZH = """\
+不知道
+存之前 token 的 K 和 V
+显存随长度线性增长
+讲解
+跳过
+冻结原权重，加两个低秩矩阵 BA，B 初始化为零
+"""
+EXAM_EN = "keys and values of past tokens, the memory grows with the length\nhint\nskip\n"
+EXAM_ZH = "看答案\n缓存里存的是注意力矩阵\n两个低秩矩阵的乘积加到冻结的权重上\n"
+QUIT_EN = "show\nqueries are not stored because a query is used once\nend\n"
+
+DIALOGUES = [
+    ("practice", "en", "practice", PRACTICE_EN),
+    ("practice", "zh", "practice", PRACTICE_ZH),
+    ("exam", "en", "exam", EXAM_EN),
+    ("exam", "zh", "exam", EXAM_ZH),
+    ("show-and-end", "en", "practice", QUIT_EN),
+]
+
+
+@pytest.mark.parametrize(("name", "language", "mode", "lines"), DIALOGUES, ids=[f"{d[0]}-{d[1]}" for d in DIALOGUES])
+def test_dialogue(
+    tutor: Tutor, name: str, language: str, mode: str, lines: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = StringIO()
+    console = Console(file=screen, width=WIDTH, highlight=False, color_system=None)
+    monkeypatch.setattr("tutor.terminal.Console", lambda **_: console)
+    start = SessionStarted.model_validate({"language": language, "mode": mode, "questions": 2, "seed": 1})
+    chat(tutor, LEARNER, None, start, stdin=StringIO(lines))
+    seen = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()) + "\n"
+    path = FOLDER / f"{name}-{language}.txt"
+    if os.environ.get("ACCEPT_DIALOGUES"):
+        path.write_text(seen, encoding="utf-8")
+    assert seen == path.read_text(encoding="utf-8")
