@@ -1,7 +1,7 @@
 """Whole dialogues in the terminal, word for word, in both languages.
 
-Each file in `dialogues/` is what a person sees; lines that start with "> " are what the learner sends. To accept a changed
-dialogue after reading it, run the tests with ACCEPT_DIALOGUES=1.
+Each file in `dialogues/` is what a person sees; lines that start with "> " are what the learner sends. To accept a
+changed dialogue after reading it, run the tests with ACCEPT_DIALOGUES=1.
 """
 
 import os
@@ -21,25 +21,27 @@ WIDTH = 100
 
 PRACTICE_EN = """\
 hint
+it adds the product of two low-rank matrices BA, but LoRA makes inference slower
+repeat
+the base weights are frozen, and after merging there is no extra latency
+B starts at zero
 They keep the attention matrix of the past tokens, I think.
 ok: the keys and values of all previous tokens, in every layer
-repeat
-vram rises with the number of tokens
-it adds the product of two low-rank matrices BA and LoRA makes inference slower
 explain
-the base weights are frozen and B starts at zero
+vram rises with the number of tokens
 """
 PRACTICE_ZH = """\
 不知道
-存之前 token 的 K 和 V
-显存随长度线性增长
-讲解
-跳过
 冻结原权重，加两个低秩矩阵 BA，B 初始化为零
+讲解
+存之前 token 的 K 和 V
+显存不随长度增长
+重复
+跳过
 """
-EXAM_EN = "keys and values of past tokens, the memory grows with the length\nhint\nskip\n"
-EXAM_ZH = "看答案\n缓存里存的是注意力矩阵\n两个低秩矩阵的乘积加到冻结的权重上\n"
-QUIT_EN = "show\nqueries are not stored because a query is used once\nend\n"
+EXAM_EN = "two low-rank matrices, BA, are added to the frozen weight\nhint\nskip\n"
+EXAM_ZH = "看答案\n两个低秩矩阵的乘积加到冻结的权重上\n缓存里存的是注意力矩阵\n"
+QUIT_EN = "show\nonly the two factors are trained, the original weight is frozen\nend\n"
 
 DIALOGUES = [
     ("practice", "en", "practice", PRACTICE_EN),
@@ -57,7 +59,7 @@ def test_dialogue(
     screen = StringIO()
     console = Console(file=screen, width=WIDTH, highlight=False, color_system=None)
     monkeypatch.setattr("tutor.terminal.Console", lambda **_: console)
-    start = SessionStarted.model_validate({"language": language, "mode": mode, "questions": 2, "seed": 1})
+    start = SessionStarted.model_validate({"language": language, "mode": mode, "questions": 2, "seed": 7})
     chat(tutor, LEARNER, None, start, stdin=StringIO(lines))
     seen = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()) + "\n"
     path = FOLDER / f"{name}-{language}.txt"

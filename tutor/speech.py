@@ -111,10 +111,10 @@ def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: P
         said.append(phrases("say.right", language, quotes=new["covered"]))
     if new["partly"]:
         said.append(phrases("say.half", language, quotes=new["partly"]))
-    if grade.misconceptions:
-        said += [
-            phrases("say.wrong", language, correction=found.correction[language]) for found in grade.misconceptions
-        ]
+    corrected = {found.misconception for found in before.misconceptions} if before else set()
+    wrong = [found for found in grade.misconceptions if found.misconception not in corrected]
+    if wrong:
+        said += [phrases("say.wrong", language, correction=found.correction[language]) for found in wrong]
     elif new["contradicted"]:
         said.append(phrases("say.against", language, quotes=new["contradicted"]))
     return said or [phrases("say.nothing_new" if before else "say.nothing", language)]

@@ -126,7 +126,6 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
     """Runs an interview on standard input and output until it ends, and gives its session."""
     source = stdin or sys.stdin
     console = Console(highlight=False)
-    terminal = Terminal(tutor, console)
     if session is None:
         session = tutor.start(learner, choices)
     else:
