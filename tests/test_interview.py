@@ -95,7 +95,7 @@ def test_a_practice_interview_move_by_move(shelf: Shelf) -> None:
     assert scene.follow("linear-memory").next_tool() is None
     assert scene.interview.current is not None
     assert scene.say("the memory grows with length").next_tool() == "grade_answer"
-    assert scene.interview.rounds[-1].answer == "keys and values of past tokens\nthe memory grows with length"
+    assert scene.interview.rounds[-1].answer == "keys and values of past tokens\n\nthe memory grows with length"
     assert scene.grade().next_tool() == "ask_follow_up"
     scene.follow("no-queries").say("no idea").grade()
     assert scene.next_tool() == "ask_question", "two follow-ups are enough"

@@ -41,7 +41,7 @@ class Round:
     @property
     def answer(self) -> str:
         """All the learner said since the question."""
-        return "\n".join(self.said)
+        return "\n\n".join(self.said)
 
     @property
     def grade(self) -> Grade | None:

@@ -27,13 +27,29 @@ _SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack"})
 _BACKWARD = frozenset("wrong mistaken incorrect fals untru myth 错 误".split())
 """Words that deny what stands before them as well."""
 _NEGATION_ZH = re.compile(
-    r"不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式)|没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
+    r"(?<!差)不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式|够|下|了|到|要忘|能忘)|(?<!有)没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
     r"|未(?!来|必)|别(?=再|把|用|让)|误(?=以为|认为|解)|错误|[是就全]错|勿|否(?!则)"
 )
 _NEGATING_PHRASES = ("ratherthan", "insteadof")
-_NOT_NEGATED_EN = ("notonli", "notjust", "notmere", "nomatt", "withoutlossofgener", "notnecessarilyonli", "whynot")
-_BREAKS = ("but", "howev", "wherea", "while", "then", "so", "therefor", "becaus", "henc", "但", "而是", "却",
-           "那么", "所以", "因此", "因为", "由于", "就", "则", "反而", "only")  # fmt: skip
+_DENYING_PHRASES = (
+    "not support", "not true", "not needed", "not right", "not correct", "not possible", "useless", "unnecessary",
+    "不支持", "不成立", "不对", "没用", "无用", "不需要",
+)  # fmt: skip
+"""What denies the statement before it."""
+_NOT_NEGATED_EN = (
+    "notonli",
+    "notjust",
+    "notmere",
+    "nomatt",
+    "withoutlossofgener",
+    "whynot",
+    "don'tforget",
+    "dontforget",
+)
+_BREAKS = (
+    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "hence", "only",
+    "但", "而是", "却", "那么", "所以", "因此", "因为", "由于", "就", "则", "反而",
+)  # fmt: skip
 """Where the reach of a negation ends."""
 _JOINTS = ("and", "or", "且", "并", "也", "又")
 _FILLERS = frozenset("有任何额外")
@@ -114,6 +130,11 @@ def _ways(words: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(way for way in ways if all(way)))
 
 
+def _asks(text: str, place: int) -> bool:
+    """Whether the character negates only to ask, as in 能不能."""
+    return 0 < place < len(text) - 1 and text[place - 1] == text[place + 1]
+
+
 class Reading:
     """An answer read for signals: what of it counts as evidence, and what is denied in it."""
 
@@ -172,14 +193,29 @@ class Reading:
         return max(0.0, self._distance(one[1], other[0]), self._distance(other[1], one[0])) + 20 * sentences
 
     def _denied(self, ranges: Sequence[tuple[int, int]]) -> bool:
-        """Whether an odd number of negations, other than those inside the terms, governs a term."""
+        """Whether in any clause an odd number of negations, other than those inside the terms, governs a term."""
+        tokens = self.wording.tokens
         own = {index for first, last in ranges for index in range(first, last)}
-        governing = {
-            negation
-            for negation in self.negations
-            if negation not in own and any(self._governs(negation, first, last) for first, last in ranges)
-        }
-        return len(governing) % 2 == 1
+        governing: dict[int, set[int]] = {}
+        for first, last in ranges:
+            found = {negation for negation in self.negations if self._governs(negation, first, last)} - own
+            governing.setdefault(tokens[first].clause, set()).update(found)
+        return any(len(negations) % 2 for negations in governing.values()) or self._refuted(ranges, own)
+
+    def _refuted(self, ranges: Sequence[tuple[int, int]], own: set[int]) -> bool:
+        """Whether the clause goes on to deny what the terms say."""
+        last = max(end for _, end in ranges)
+        return any(
+            start >= last
+            and start not in own
+            and self.wording.tokens[start].clause == self.wording.tokens[last - 1].clause
+            and self._distance(last, start) <= 3
+            for start in self._refutations
+        )
+
+    @cached_property
+    def _refutations(self) -> list[int]:
+        return [first for phrase in _DENYING_PHRASES for first, _ in self.wording.find(squeeze(phrase))]
 
     def _governs(self, negation: int, first: int, last: int) -> bool:
         tokens = self.wording.tokens
@@ -195,7 +231,7 @@ class Reading:
         reach = 1.0 if self._conditional(negation) else noun_only
         fillers = sum(tokens[index].norm in _FILLERS for index in range(negation + 1, first)) * 0.5
         return self._distance(negation + 1, first) - fillers < reach and not any(
-            negation < place < first for place in self.breaks
+            negation < place <= first for place in self.breaks
         )
 
     def _renewed(self, negation: int, first: int) -> bool:
@@ -205,7 +241,7 @@ class Reading:
 
     @cached_property
     def _joints(self) -> list[int]:
-        return sorted({first for word in _JOINTS for first, _ in self.wording.find(word)})
+        return sorted({first for word in _JOINTS for first, _ in self.wording.find(squeeze(word))})
 
     def _conditional(self, negation: int) -> bool:
         """Whether the negation stands in an if-clause, where it governs only the next word."""
@@ -229,7 +265,9 @@ class Reading:
         chinese = {
             index
             for match in _NEGATION_ZH.finditer(text)
-            if (index := self._token_at(match.end() - 1 if match.group().endswith("错") else match.start())) is not None
+            if not _asks(text, match.start())
+            and (index := self._token_at(match.end() - 1 if match.group().endswith("错") else match.start()))
+            is not None
         }
         return sorted(english | chinese)
 
@@ -242,4 +280,4 @@ class Reading:
     @cached_property
     def breaks(self) -> list[int]:
         """Tokens at which the reach of a negation ends."""
-        return sorted({first for word in _BREAKS for first, _ in self.wording.find(word)})
+        return sorted({first for word in _BREAKS for first, _ in self.wording.find(squeeze(word))})

@@ -37,7 +37,7 @@ _VERBS = frozenset(
 )
 _CHINESE_STATEMENT = frozenset(
     "是会把被在让使因即就只都能可要用由有为除乘等变减增降升需免致共享不没无每从到比更按将以而但且若则因所"
-    "对做加存算取传分切合并改新训冻缓放求得看叫给带来去换转过读写占省"
+    "对做加存算取传分切合并改新训冻缓放求得看叫给带来去换转过读写占省包含内间"
 )
 _DONT_KNOW = (
     "i don't know", "i do not know", "dont know", "no idea", "idk", "not sure", "i have no clue", "no clue", "i forgot",
@@ -108,19 +108,20 @@ def _sentences(wording: Wording) -> Iterator[list[int]]:
     silent: list[int] = []
     for sentence in sentences:
         if any(_states(wording.tokens[index]) for index in sentence):
+            yield silent
             yield sentence
+            silent = []
         else:
             silent.extend(sentence)
-    if silent:
-        yield silent
+    yield silent
 
 
 def _only_lists(wording: Wording, indices: list[int]) -> bool:
     tokens = [wording.tokens[index] for index in indices]
     items = list(_items(wording, tokens))
-    stated = sum(any(_states(token) for token in item) for item in items)
+    stated = sum(any(_states(token) for token in item) or _measures(item) for item in items)
     if len(items) >= SHORTEST_BAG:
-        return stated * 3 < len(items)
+        return stated * 4 < len(items)
     return stated == 0 and len(tokens) >= LONGEST_RUN
 
 
@@ -136,9 +137,14 @@ def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
         yield item
 
 
+def _measures(item: list[Token]) -> bool:
+    """Whether an item gives a thing its number: "8 exponent bits"."""
+    return len(item) > 2 and any(token.kind == "number" for token in item)
+
+
 def _states(token: Token) -> bool:
     if token.kind == "cjk":
         return token.norm in _CHINESE_STATEMENT
     if token.kind == "operator":
         return True
-    return token.norm in _FUNCTION_WORDS or token.norm in _VERBS
+    return token.norm in _FUNCTION_WORDS or token.norm in _VERBS or "'" in token.norm

@@ -129,7 +129,7 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
     if session is None:
         session = tutor.start(learner, choices)
     else:
-        tutor.go_on(learner, session)
+        tutor.resume(learner, session)
     screen = _Screen(tutor, Terminal(tutor, console), learner, session)
     screen.catch_up(echo=True)
     language = tutor.interview(learner, session).language

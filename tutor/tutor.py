@@ -123,6 +123,11 @@ class Tutor:
             self._answer(history, records, watcher or Watcher())
             return True
 
+    def resume(self, learner: str, session: str, watcher: Watcher | None = None) -> None:
+        """Opens an earlier session and answers what was left unanswered; raises NotSent where there is none."""
+        self._opened(learner, session)
+        self.go_on(learner, session, watcher)
+
     def choose_language(self, learner: str, session: str, language: Language) -> None:
         """From here on the interview is in this language."""
         history, interview = self._opened(learner, session)

@@ -40,9 +40,12 @@ _TOKEN = re.compile(
     r"|(?P<operator>[=<>≈/+→%∝-])"
 )
 _NAME_PARTS = re.compile(r"(?:(?<=\{)|(?<![\\a-z]))[^\W_]+(?:'[a-z]+)?")
-_BETWEEN = " \t\r\n,.;:!?，。；：！？、-–—•*#>|"
-_SENTENCE_END = re.compile(r"[。！？!?;；\n]|\.(?=\s|$)")
-_CLAUSE_END = re.compile(r"[,，:：()（）]|\s-+\s")
+_HANGING_BEFORE = re.compile(r"[^\s,.;:!?，。；：！？、|>*#()（）\[\]{}“”-]*$")
+_HANGING_BEHIND = re.compile(r"[^\s,.;:!?，。；：！？、|>*#(（\[{“”-]*")
+_SENTENCE_END = re.compile(
+    r"[。！？!?;；]|(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\betc)\.\s|\n\s*\n|\n\s*(?:[-*•]|\d+[.)、])"
+)
+_CLAUSE_END = re.compile(r"[,，:：()（）\n]|\s-+\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,12 @@ class Wording:
 
     def quote(self, first: int, last: int) -> str:
         """The original words from token `first` up to, not including, token `last`, with what hangs on to them."""
-        start = self.tokens[first - 1].end if first else 0
-        end = self.tokens[last].start if last < len(self.tokens) else len(self.text)
-        return self.text[start:end].lstrip(_BETWEEN + ")]}）】」”").rstrip(_BETWEEN + "([{（【「“")
+        start, end = self.tokens[first].start, self.tokens[last - 1].end
+        before = self.text[self.tokens[first - 1].end if first else 0 : start]
+        behind = self.text[end : self.tokens[last].start if last < len(self.tokens) else len(self.text)]
+        start -= len(_HANGING_BEFORE.search(before).group())  # type: ignore[union-attr]
+        end += len(_HANGING_BEHIND.match(behind).group())  # type: ignore[union-attr]
+        return self.text[start:end]
 
     def clauses(self, first: int, last: int) -> tuple[int, int]:
         """The token range widened to whole clauses."""
@@ -166,14 +172,18 @@ def _tokens(text: str) -> Iterable[Token]:
         norm = _norm(kind, match.group(), folded, match.start(), match.end())
         if norm is None:
             continue
-        gap = folded[end_of_last : match.start()]
-        if end_of_last and _SENTENCE_END.search(gap):
+        if end_of_last and _ends(_SENTENCE_END, folded, end_of_last, match.start()):
             sentence, clause = sentence + 1, clause + 1
-        elif end_of_last and _CLAUSE_END.search(gap):
+        elif end_of_last and _ends(_CLAUSE_END, folded, end_of_last, match.start()):
             clause += 1
         start, end = places[match.start()], places[match.end() - 1] + 1
         yield Token(norm, match.group(), "operator" if kind == "fraction" else kind, start, end, sentence, clause)
         end_of_last = match.end()
+
+
+def _ends(border: re.Pattern[str], folded: str, start: int, end: int) -> bool:
+    """Whether a border lies in what stands between two words; it may look at what comes before."""
+    return border.search(folded, start, end + 1) is not None
 
 
 def _norm(kind: str, found: str, folded: str, start: int, end: int) -> str | None:

@@ -34,6 +34,7 @@ class OfflineEngine(BaseChatModel):
     """A LangChain chat model that answers from the transcript alone."""
 
     phrases: Phrases
+    model: str = OFFLINE
 
     @property
     def _llm_type(self) -> str:
