@@ -122,7 +122,7 @@ def test_words_that_wait_for_their_grade_are_graded_together(shelf: Shelf) -> No
 def test_an_exam_goes_from_question_to_question(shelf: Shelf) -> None:
     scene = Scene(shelf, mode="exam").ask("kv-cache")
     for command in ("hint", "explain", "show"):
-        assert scene.press(command).next_tool() is None  # type: ignore[arg-type]
+        assert scene.press(command).next_tool() is None
     assert scene.say("keys").grade().next_tool() == "ask_question"
     assert scene.ask("lora-rank").press("skip").interview.finished
 

@@ -17,7 +17,7 @@ from tutor.models import Engine
 from tutor.shown import Happened, Said, shown
 from tutor.tutor import LONGEST, NotSent, Tutor, Watcher
 
-MEMORY = {"topics": ("memory",), "questions": 1}
+MEMORY: dict[str, Any] = {"topics": ("memory",), "questions": 1}
 GOOD = "keys and values of all past tokens"
 
 
@@ -130,7 +130,7 @@ def test_buttons_and_words_do_the_same(tutor: Tutor) -> None:
     typed, pressed = begin(tutor, **MEMORY), begin(tutor, **MEMORY)
     for command in ("hint", "repeat", "show", "end"):
         tutor.reply(LEARNER, typed, command)
-        tutor.give(LEARNER, pressed, command)  # type: ignore[arg-type]
+        tutor.give(LEARNER, pressed, command)
         assert said(tutor, typed) == said(tutor, pressed)
     assert kinds(tutor, typed) == kinds(tutor, pressed)
 

@@ -20,15 +20,15 @@ REACH = 9.0
 
 _NEGATORS_EN = frozenset(
     "not no never without cannot neither nor wrong mistaken incorrect fals untru myth unlik "
-    "none lack fail dont doesnt isnt wont cant arent didnt".split()
+    "none noth lack fail dont doesnt isnt wont cant arent didnt".split()
 )
 _SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack"})
 """Negations of the noun that follows, not of the clause."""
 _BACKWARD = frozenset("wrong mistaken incorrect fals untru myth 错 误".split())
 """Words that deny what stands before them as well."""
 _NEGATION_ZH = re.compile(
-    r"(?<!差)不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式|够|下|了|到|要忘|能忘)|(?<!有)没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
-    r"|未(?!来|必)|别(?=再|把|用|让)|误(?=以为|认为|解)|错误|[是就全]错|勿|否(?!则)"
+    r"(?<!差)不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式|够|下|了|到|然|一样|要忘|能忘)|(?<!有)没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
+    r"|未(?!来|必)|别(?=再|把|用|让)|误(?=以为|认为|解)|[是就全]错|勿|否(?!则)"
 )
 _NEGATING_PHRASES = ("ratherthan", "insteadof")
 _DENYING_PHRASES = (
@@ -47,11 +47,12 @@ _NOT_NEGATED_EN = (
     "dontforget",
 )
 _BREAKS = (
-    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "hence", "only",
+    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "since", "hence", "only",
     "但", "而是", "却", "那么", "所以", "因此", "因为", "由于", "就", "则", "反而",
 )  # fmt: skip
 """Where the reach of a negation ends."""
 _JOINTS = ("and", "or", "且", "并", "也", "又")
+_SUBJECTS = frozenset("i you we they it this that these there".split())
 _FILLERS = frozenset("有任何额外")
 """Characters that stand between a negation and the noun that it denies."""
 
@@ -178,14 +179,27 @@ class Reading:
         return [match for match in found if match is not None]
 
     def _around(self, place: tuple[int, int], places: list[list[tuple[int, int]]], anchor: int) -> Match | None:
-        ranges = tuple(
-            place if index == anchor else min(options, key=lambda option: self._apart(place, option))
+        """The match around one place of the anchor: the nearest place of every other term, undenied if there is one."""
+        nearest = [
+            [place] if index == anchor else sorted(options, key=lambda option: self._apart(place, option))[:2]
             for index, options in enumerate(places)
-        )
+        ]
+        first = self._match([options[0] for options in nearest])
+        if first is None or not first.denied:
+            return first
+        for index, options in enumerate(nearest):
+            for option in options[1:]:
+                other = self._match([option if at == index else known[0] for at, known in enumerate(nearest)])
+                if other and not other.denied:
+                    return other
+        return first
+
+    def _match(self, ranges: Sequence[tuple[int, int]]) -> Match | None:
+        """The match of these token ranges, if they stand near one another."""
         first, last = min(start for start, _ in ranges), max(end for _, end in ranges)
         tokens = self.wording.tokens
         near = self._distance(first, last) <= WINDOW and tokens[last - 1].sentence - tokens[first].sentence <= 1
-        return Match(ranges, self._denied(ranges)) if near else None
+        return Match(tuple(ranges), self._denied(ranges)) if near else None
 
     def _apart(self, one: tuple[int, int], other: tuple[int, int]) -> float:
         tokens = self.wording.tokens
@@ -215,7 +229,12 @@ class Reading:
 
     @cached_property
     def _refutations(self) -> list[int]:
-        return [first for phrase in _DENYING_PHRASES for first, _ in self.wording.find(squeeze(phrase))]
+        return [
+            first
+            for phrase in map(Wording, _DENYING_PHRASES)
+            for first, last in self.wording.find(phrase.squeezed)
+            if last - first == len(phrase.tokens) and not _asks(self.wording.squeezed, self.wording.starts[first])
+        ]
 
     def _governs(self, negation: int, first: int, last: int) -> bool:
         tokens = self.wording.tokens
@@ -225,18 +244,18 @@ class Reading:
             return same and self._distance(last, negation) <= 4
         if negation >= first or tokens[negation].clause != tokens[first].clause:
             return False
-        if self._renewed(negation, first):
+        if self._renewed(negation, last):
             return False
         noun_only = 1.5 if word in _SHORT_NEGATORS else REACH
         reach = 1.0 if self._conditional(negation) else noun_only
         fillers = sum(tokens[index].norm in _FILLERS for index in range(negation + 1, first)) * 0.5
         return self._distance(negation + 1, first) - fillers < reach and not any(
-            negation < place <= first for place in self.breaks
+            place <= first and self._distance(negation + 1, place) > 0.5 for place in self.breaks if place > negation
         )
 
-    def _renewed(self, negation: int, first: int) -> bool:
-        """Whether "and" begins a new statement with a negation of its own before the term."""
-        later = [index for index in self.negations if negation < index < first]
+    def _renewed(self, negation: int, last: int) -> bool:
+        """Whether "and" begins a new statement with a negation of its own before the term or in it."""
+        later = [index for index in self.negations if negation < index < last]
         return any(negation < joint < index for index in later for joint in self._joints)
 
     @cached_property
@@ -260,6 +279,7 @@ class Reading:
             for index, token in enumerate(tokens)
             if (token.norm in _NEGATORS_EN or token.norm.endswith("n't"))
             and not text.startswith(_NOT_NEGATED_EN, self.wording.starts[index])
+            and not self._answers(index)
         }
         english.update(first for phrase in _NEGATING_PHRASES for first, _ in self.wording.find(phrase))
         chinese = {
@@ -270,6 +290,11 @@ class Reading:
             is not None
         }
         return sorted(english | chinese)
+
+    def _answers(self, index: int) -> bool:
+        """Whether a "no" only answers the question and a statement follows: "no they differ"."""
+        tokens = self.wording.tokens
+        return tokens[index].norm == "no" and index + 1 < len(tokens) and tokens[index + 1].norm in _SUBJECTS
 
     def _token_at(self, place: int) -> int | None:
         try:

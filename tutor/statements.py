@@ -37,7 +37,7 @@ _VERBS = frozenset(
 )
 _CHINESE_STATEMENT = frozenset(
     "是会把被在让使因即就只都能可要用由有为除乘等变减增降升需免致共享不没无每从到比更按将以而但且若则因所"
-    "对做加存算取传分切合并改新训冻缓放求得看叫给带来去换转过读写占省包含内间"
+    "对做加存算取传分切合并改新训冻缓放求得看叫给带来去换转过读写占省包含内间越"
 )
 _DONT_KNOW = (
     "i don't know", "i do not know", "dont know", "no idea", "idk", "not sure", "i have no clue", "no clue", "i forgot",
@@ -69,7 +69,7 @@ _PLACEHOLDERS = (
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
 LONGEST_RUN = 9
-"""As many content words in a row, with nothing between them, are a bag of words."""
+"""As many content words in a row, with nothing between them, are a bag (two Chinese characters are one word)."""
 
 
 def is_placeholder(wording: Wording) -> Literal["dont_know", "placeholder"] | None:
@@ -122,7 +122,7 @@ def _only_lists(wording: Wording, indices: list[int]) -> bool:
     stated = sum(any(_states(token) for token in item) or _measures(item) for item in items)
     if len(items) >= SHORTEST_BAG:
         return stated * 4 < len(items)
-    return stated == 0 and len(tokens) >= LONGEST_RUN
+    return stated == 0 and sum(0.5 if token.kind == "cjk" else 1.0 for token in tokens) >= LONGEST_RUN
 
 
 def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:

@@ -33,7 +33,7 @@ _SILENT_WORDS = frozenset({"the"})
 
 _TOKEN = re.compile(
     r"(?P<latex>\\[a-z]+)"
-    r"|(?P<number>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?)"
+    r"|(?P<number>\d{1,3}(?:(?:,|\{,\})\d{3})+(?!\d)|\d+(?:\.\d+)?)"
     r"|(?P<word>[^\W\d_\u3400-\u9fff]+(?:'[a-z]+)?(?:_\{?(?:\\[a-z]+\{)?[a-z0-9]+)*)"
     r"|(?P<cjk>[\u3400-\u9fff])"
     r"|(?P<fraction>\}\s*\{)"
@@ -114,10 +114,13 @@ class Wording:
         at = self.squeezed.find(term)
         while at >= 0:
             first, last = self._border(at), self._border(at + len(term))
-            if first is not None and last is not None:
+            if first is not None and last is not None and self._in_one_sentence(first, last):
                 found.append((first, last))
             at = self.squeezed.find(term, at + 1)
         return found
+
+    def _in_one_sentence(self, first: int, last: int) -> bool:
+        return self.tokens[first].sentence == self.tokens[last - 1].sentence
 
     def _border(self, place: int) -> int | None:
         index = bisect_left(self.starts, place)
@@ -193,7 +196,7 @@ def _norm(kind: str, found: str, folded: str, start: int, end: int) -> str | Non
     if kind == "word":
         return None if found in _SILENT_WORDS else "".join(stem(part) for part in _NAME_PARTS.findall(found))
     if kind == "number":
-        return found.replace(",", "")
+        return re.sub("[{},]", "", found)
     if kind == "cjk":
         return None if found in _PARTICLES else found
     if kind == "fraction":
@@ -206,5 +209,6 @@ def _slash(operator: str, folded: str, start: int, end: int) -> str | None:
     """A slash between two whole words is only a separator; between symbols it divides."""
     if operator != "/":
         return operator
-    between_words = folded[max(0, start - 2) : start].isalpha() and folded[end : end + 2].isalpha()
+    before, behind = folded[max(0, start - 2) : start], folded[end : end + 2]
+    between_words = all(len(side) == 2 and side.isalpha() for side in (before, behind))
     return None if between_words else operator

@@ -3,7 +3,6 @@
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from tutor.settings import Settings, stay_silent
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -26,6 +26,43 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
 }
 _COOKIE = "learner"
+
+
+class _Guard:
+    """Adds our headers to every response and, where several people share the page, a cookie that tells them apart.
+
+    A plain ASGI wrapper: it adds nothing to the time of a stream, and a reader who leaves is no error.
+    """
+
+    def __init__(self, app: "ASGIApp", shared: bool) -> None:
+        self._app = app
+        self._shared = shared
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        from starlette.datastructures import MutableHeaders
+        from starlette.requests import cookie_parser
+
+        cookies = cookie_parser(dict(scope["headers"]).get(b"cookie", b"").decode("latin-1"))
+        known = re.fullmatch(r"[A-Za-z0-9_-]{22,64}", cookies.get(_COOKIE, ""))
+        fresh = secrets.token_urlsafe(24) if self._shared and not known else ""
+        if fresh:
+            kept = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+            scope = {**scope, "headers": [*kept, (b"cookie", f"{_COOKIE}={fresh}".encode())]}
+
+        async def with_headers(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if fresh:
+                    age = 10**8
+                    headers.append("set-cookie", f"{_COOKIE}={fresh}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -62,7 +99,7 @@ def _bound(host: str, port: int) -> socket.socket:
 def make_app(settings: Settings) -> "FastAPI":
     """The web application: page, health and headers; raises TutorError."""
     import gradio as gr
-    from fastapi import FastAPI, Request, Response
+    from fastapi import FastAPI
     from fastapi.responses import PlainTextResponse
 
     from tutor.web.page import HEAD, Page
@@ -70,24 +107,11 @@ def make_app(settings: Settings) -> "FastAPI":
     tutor = open_tutor(settings)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.tutor = tutor
+    app.add_middleware(_Guard, shared=settings.shared)
 
     @app.get("/healthz")
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
-
-    @app.middleware("http")
-    async def guarded(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        known = request.cookies.get(_COOKIE, "")
-        fresh = "" if re.fullmatch(r"[A-Za-z0-9_-]{22,64}", known) else secrets.token_urlsafe(24)
-        if settings.shared and fresh:
-            kept = [(name, value) for name, value in request.scope["headers"] if name != b"cookie"]
-            request.scope["headers"] = [*kept, (b"cookie", f"{_COOKIE}={fresh}".encode())]
-        response = await answer(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if settings.shared and fresh:
-            response.set_cookie(_COOKIE, fresh, max_age=10**8, httponly=True, samesite="lax")
-        return response
 
     page = Page(tutor).build().queue(default_concurrency_limit=16, max_size=256)
     font = ["ui-sans-serif", "system-ui", "sans-serif"]
