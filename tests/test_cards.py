@@ -10,6 +10,7 @@ from tutor.cards import Shelf, card_files, load_card, load_shelf
 from tutor.checking import problems, prompt_problems
 from tutor.errors import CardError
 from tutor.resources import resource
+from tutor.shelving import shelf_of
 
 GOOD = (CARDS / "memory" / "kv-cache.yaml").read_text(encoding="utf-8")
 
@@ -86,7 +87,7 @@ def test_check_finds_what_would_cheat_or_confuse_a_learner(folder: Path) -> None
     path.write_text(broken.replace("verdicts: {what-is-kept: covered}", "verdicts: {no-queries: covered}"), "utf-8")
     found = "\n".join(problems(load_shelf(folder)))
     assert "deeper: there is no other card no-such-card" in found
-    assert "hint of what-is-kept (en) gives away: The keys and values of" in found
+    assert "hint of what-is-kept (en) gives away: keys and values of all earlier" in found
     assert "sample 2: what-is-kept is covered, should be missed" in found
     assert "sample 2: no-queries is missed, should be covered" in found
 
@@ -100,3 +101,23 @@ def test_every_card_that_comes_with_the_tutor_loads() -> None:
 
 def test_the_prompts_that_come_with_the_tutor_are_whole() -> None:
     assert prompt_problems(resource("prompts")) == []
+
+
+def test_a_copy_of_the_cards_follows_every_change(folder: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = shelf_of(folder, cache)
+    assert len(list(cache.iterdir())) == 1
+    assert shelf_of(folder, cache) == first == load_shelf(folder)
+    path = folder / "memory" / "kv-cache.yaml"
+    path.write_text(GOOD.replace("level: mid", "level: senior"), encoding="utf-8")
+    assert shelf_of(folder, cache).by_id["kv-cache"].level == "senior"
+    path.write_text("level: mid\n", encoding="utf-8")
+    with pytest.raises(CardError, match="Field required"):
+        shelf_of(folder, cache)
+    (next(cache.iterdir())).write_text("not JSON")
+    assert shelf_of(CARDS, cache).counts() == {"memory": 1, "adapters": 1}
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert shelf_of(folder, tmp_path / "file" / "cache").by_id["kv-cache"].level == "mid"

@@ -6,6 +6,7 @@ The rubric grader works without a model and gives the same answer the same grade
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -109,7 +110,7 @@ class RubricGrader:
 
     def grade(self, card: Card, answer: str) -> Grade:
         rubric = self._rubric(card)
-        wording = Wording(answer).corrected(rubric.vocabulary, self._real_words)
+        wording = _read(answer).corrected(rubric.vocabulary, self._real_words)
         gate, discounted = _evidence(wording, rubric.tutor_said)
         if gate:
             return Grade(score=0.0, marks=tuple(_mark(point, "missed") for point in card.key_points), gate=gate)
@@ -137,6 +138,11 @@ class RubricGrader:
         if said := [match for match in half if not match.denied]:
             return _mark(point, "partly", reading, said)
         return _mark(point, "missed")
+
+
+@lru_cache(maxsize=512)
+def _read(answer: str) -> Wording:
+    return Wording(answer)
 
 
 def _english_words(shelf: Shelf) -> frozenset[str]:

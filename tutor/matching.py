@@ -82,6 +82,12 @@ class Match:
         return max(last for _, last in self.ranges)
 
 
+@lru_cache(maxsize=1)
+def _denying_phrases() -> tuple[tuple[str, int], ...]:
+    """The phrases as squeezed text, with their number of tokens."""
+    return tuple((phrase.squeezed, len(phrase.tokens)) for phrase in map(Wording, _DENYING_PHRASES))
+
+
 class Thesaurus:
     """The terms file as a look-up: every word of a group stands for the whole group."""
 
@@ -231,9 +237,9 @@ class Reading:
     def _refutations(self) -> list[int]:
         return [
             first
-            for phrase in map(Wording, _DENYING_PHRASES)
-            for first, last in self.wording.find(phrase.squeezed)
-            if last - first == len(phrase.tokens) and not _asks(self.wording.squeezed, self.wording.starts[first])
+            for phrase, length in _denying_phrases()
+            for first, last in self.wording.find(phrase)
+            if last - first == length and not _asks(self.wording.squeezed, self.wording.starts[first])
         ]
 
     def _governs(self, negation: int, first: int, last: int) -> bool:

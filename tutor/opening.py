@@ -11,6 +11,7 @@ from tutor.prompts import Phrases, load_phrases, load_prompt
 from tutor.resources import resource
 from tutor.search import CardSearch
 from tutor.settings import Settings, stay_silent
+from tutor.shelving import shelf_of
 from tutor.tools import Desk
 from tutor.tutor import Tutor
 
@@ -39,7 +40,11 @@ def tutor_prompts(phrases: Phrases) -> dict[Language, str]:
 def open_shelf(settings: Settings) -> Shelf:
     """The cards; damaged ones are left out with a warning only if the operator said so."""
     damaged: list[CardError] = []
-    shelf = load_shelf(settings.cards, damaged if settings.skip_damaged else None)
+    left_out = damaged if settings.skip_damaged else None
+    if settings.cache:
+        shelf = shelf_of(settings.cards, settings.cache, left_out)
+    else:
+        shelf = load_shelf(settings.cards, left_out)
     for error in damaged:
         _LOG.warning("left out: %s", error)
     if not shelf.cards:

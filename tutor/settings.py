@@ -18,6 +18,7 @@ class Settings:
 
     data: Path
     cards: Path
+    cache: Path | None = None
     language: Language = "en"
     learner: str = "me"
     model: str = ""
@@ -43,6 +44,7 @@ class Settings:
         return Settings(
             data=Path(env.get("TUTOR_DATA") or platformdirs.user_data_path("interview-tutor", appauthor=False)),
             cards=Path(env.get("TUTOR_CARDS") or resource("knowledge")),
+            cache=platformdirs.user_cache_path("interview-tutor", appauthor=False),
             language=language,
             learner=env.get("TUTOR_LEARNER") or "me",
             model=env.get("TUTOR_MODEL", ""),
