@@ -41,3 +41,7 @@ lock:
 
 clean:
 	rm -rf .venv build dist
+
+.PHONY: bench
+bench: .venv/ready-dev
+	$(BIN)/python -m tests.benchmark
