@@ -45,3 +45,7 @@ clean:
 .PHONY: bench
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
+
+.PHONY: topics
+topics: .venv/ready-dev
+	$(BIN)/python -m tests.topics

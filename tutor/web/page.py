@@ -116,13 +116,13 @@ class Page:
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 with gr.Accordion(elem_id="new") as new:
-                    topics = gr.Dropdown(multiselect=True, elem_id="topics")
-                    level = gr.Dropdown(elem_id="level")
+                    topics = gr.Dropdown(self._topics(language), multiselect=True, elem_id="topics")
+                    level = gr.Dropdown(self._levels(language), value="any", elem_id="level")
                     number = gr.Slider(1, QUESTIONS, value=5, step=1, elem_id="number")
-                    mode = gr.Radio(elem_id="mode")
+                    mode = gr.Radio(self._modes(language), value="practice", elem_id="mode")
                     start = gr.Button(variant="primary", elem_id="start")
                 with gr.Accordion(elem_id="earlier", open=False) as earlier:
-                    sessions = gr.Dropdown(elem_id="sessions")
+                    sessions = gr.Dropdown(elem_id="sessions", allow_custom_value=True)
                     open_ = gr.Button(elem_id="open")
             with gr.Column(scale=3, min_width=320):
                 conversation = gr.Chatbot(
@@ -312,17 +312,11 @@ class Page:
 
     def _labels(self, learner: str, language: Language, *, active: bool) -> list[Any]:
         """The words on every component, in the order of `_Parts.labelled`."""
-        phrases, counts = self._tutor.phrases, self._tutor.desk.shelf.counts()
-        names = self._tutor.desk.shelf.topics
+        phrases, names = self._tutor.phrases, self._tutor.desk.shelf.topics
 
         def say(key: str) -> str:
             return phrases(f"page.{key}", language)
 
-        levels = [
-            (phrases("level.any", language), "any"),
-            *((phrases(f"level.{name}", language), name) for name in LEVELS),
-        ]
-        modes = [(phrases(f"mode.{name}", language), name) for name in ("practice", "exam")]
         entries = [
             (line(entry, names, phrases, language), entry.session) for entry in self._tutor.sessions(learner)[:LISTED]
         ]
@@ -330,12 +324,10 @@ class Page:
             gr.update(label=say("language"), value=language),
             self._head(language),
             gr.update(label=say("new"), open=not active),
-            gr.update(
-                label=say("topics"), choices=[(f"{names[slug][language]} ({n})", slug) for slug, n in counts.items()]
-            ),
-            gr.update(label=say("level"), choices=levels, value="any"),
+            gr.update(label=say("topics"), choices=self._topics(language)),
+            gr.update(label=say("level"), choices=self._levels(language), value="any"),
             gr.update(label=say("number")),
-            gr.update(label=say("mode"), choices=modes, value="practice"),
+            gr.update(label=say("mode"), choices=self._modes(language), value="practice"),
             gr.update(value=say("start")),
             gr.update(label=say("sessions")),
             gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
@@ -343,6 +335,17 @@ class Page:
             gr.update(value=say("send"), interactive=active),
             *(gr.update(value=say(command), interactive=active) for command in COMMANDS),
         ]
+
+    def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
+        shelf = self._tutor.desk.shelf
+        return [(f"{shelf.topics[slug][language]} ({number})", slug) for slug, number in shelf.counts().items()]
+
+    def _levels(self, language: Language) -> list[tuple[str, str | int | float]]:
+        phrases = self._tutor.phrases
+        return [(phrases(f"level.{level}", language), level) for level in ("any", *LEVELS)]
+
+    def _modes(self, language: Language) -> list[tuple[str, str | int | float]]:
+        return [(self._tutor.phrases(f"mode.{mode}", language), mode) for mode in ("practice", "exam")]
 
     def _head(self, language: Language) -> str:
         phrases, engine = self._tutor.phrases, self._tutor.engine
