@@ -1,6 +1,7 @@
 # `make run` starts the tutor, `make test` passes the tests; both make their own environment first.
 PYTHON ?= python3
 PORT ?= 7860
+export UV_SYSTEM_CERTS := 1
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 

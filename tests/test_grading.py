@@ -57,6 +57,10 @@ SAID = [
     ("formula", LORA, "W' = W + BA with rank r", {"low-rank-update": "covered"}),
     ("LaTeX", LORA, r"the update is $\Delta W = BA$, of low rank", {"low-rank-update": "covered"}),
     ("wrong belief", KV, "it stores the attention matrix", {"what-is-kept": "contradicted"}),
+    ("left out", KV, "not sharing heads makes the memory grow with the length", {"linear-memory": "covered"}),
+    ("left out, in Chinese", KV, "不共享头会导致显存随长度增长", {"linear-memory": "covered"}),
+    ("not led to", KV, "this does not lead to memory growing with length", {"linear-memory": "contradicted"}),
+    ("fails because", KV, "it fails because memory grows with the length", {"linear-memory": "covered"}),
     ("far apart", KV, "memory " + "and so on and so forth " * 12 + " grows with length", {}),
 ]
 

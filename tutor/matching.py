@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from tutor.cards import Signal, Terms
-from tutor.wording import Wording
+from tutor.wording import Wording, stem
 
 WINDOW = 30.0
 """How far apart the terms of a signal may stand, in words (two Chinese characters count as one)."""
@@ -22,7 +22,7 @@ _NEGATORS_EN = frozenset(
     "not no never without cannot neither nor wrong mistaken incorrect fals untru myth unlik "
     "none noth lack fail dont doesnt isnt wont cant arent didnt".split()
 )
-_SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack"})
+_SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack", "unlik"})
 """Negations of the noun that follows, not of the clause."""
 _BACKWARD = frozenset("wrong mistaken incorrect fals untru myth 错 误".split())
 """Words that deny what stands before them as well."""
@@ -47,11 +47,15 @@ _NOT_NEGATED_EN = (
     "dontforget",
 )
 _BREAKS = (
-    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "since", "hence", "only",
+    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "since", "hence", "only", "as long as", "的话",
     "但", "而是", "却", "那么", "所以", "因此", "因为", "由于", "就", "则", "反而",
 )  # fmt: skip
 """Where the reach of a negation ends."""
 _JOINTS = ("and", "or", "且", "并", "也", "又")
+_CONSEQUENCES = ("lead to", "leads to", "cause", "make", "导致", "使得", "会让", "让")
+"""What follows from an action that is left out: "not scaling leads to saturation" asserts the saturation."""
+_REASONS = frozenset({stem("because"), "因", "由"})
+_VERBS_OF_LACK = frozenset({"fail", "lack"})
 _SUBJECTS = frozenset("i you we they it this that these there".split())
 _FILLERS = frozenset("有任何额外")
 """Characters that stand between a negation and the noun that it denies."""
@@ -255,9 +259,27 @@ class Reading:
         noun_only = 1.5 if word in _SHORT_NEGATORS else REACH
         reach = 1.0 if self._conditional(negation) else noun_only
         fillers = sum(tokens[index].norm in _FILLERS for index in range(negation + 1, first)) * 0.5
-        return self._distance(negation + 1, first) - fillers < reach and not any(
-            place <= first and self._distance(negation + 1, place) > 0.5 for place in self.breaks if place > negation
+        return (
+            self._distance(negation + 1, first) - fillers < reach
+            and not any(
+                negation < place <= first and not self._denies_the_reason(negation, place) for place in self.breaks
+            )
+            and not any(
+                place <= first and self._distance(negation + 1, place) >= 1
+                for place in self._consequences
+                if place > negation
+            )
         )
+
+    def _denies_the_reason(self, negation: int, place: int) -> bool:
+        """Whether the negation is of the very "because" that would end its reach: "not because", 不是因为."""
+        tokens = self.wording.tokens
+        reason = tokens[place].norm in _REASONS
+        return reason and tokens[negation].norm not in _VERBS_OF_LACK and self._distance(negation + 1, place) <= 0.5
+
+    @cached_property
+    def _consequences(self) -> list[int]:
+        return sorted({first for word in _CONSEQUENCES for first, _ in self.wording.find(squeeze(word))})
 
     def _renewed(self, negation: int, last: int) -> bool:
         """Whether "and" begins a new statement with a negation of its own before the term or in it."""

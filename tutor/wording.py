@@ -28,6 +28,7 @@ _LATEX_SILENT = frozenset(
     "left right text mathrm mathbf mathbb mathcal operatorname cdot times frac tfrac dfrac quad qquad big bigl bigr "
     "displaystyle begin end top limits".split()
 )
+_CHINESE_NEGATIONS = frozenset("不没无非未")
 _PARTICLES = frozenset("的了地着呢吧啊嘛呀")
 _SILENT_WORDS = frozenset({"the"})
 
@@ -120,7 +121,12 @@ class Wording:
         return found
 
     def _in_one_sentence(self, first: int, last: int) -> bool:
-        return self.tokens[first].sentence == self.tokens[last - 1].sentence
+        """Whether the tokens belong together: no sentence ends among them, and no comma before a Chinese negation."""
+        tokens = self.tokens
+        return tokens[first].sentence == tokens[last - 1].sentence and not any(
+            tokens[index].norm in _CHINESE_NEGATIONS and tokens[index].clause != tokens[index - 1].clause
+            for index in range(first + 1, last)
+        )
 
     def _border(self, place: int) -> int | None:
         index = bisect_left(self.starts, place)
