@@ -154,9 +154,11 @@ class Card(Value):
 class Terms(Value):
     """Words that mean the same and words that mean the opposite, for every card at once.
 
-    `synonyms` maps a name to the other words for it; `antonyms` pairs two names.
+    `synonyms` maps a name to the other words for it; `antonyms` pairs two names; `asks` are words for what a question
+    wants to know, for the search only.
     """
 
+    asks: Mapping[str, tuple[Words, ...]] = Field(default_factory=dict)
     synonyms: Mapping[str, tuple[Words, ...]] = Field(default_factory=dict)
     antonyms: tuple[tuple[str, str], ...] = ()
 

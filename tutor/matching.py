@@ -47,7 +47,8 @@ _NOT_NEGATED_EN = (
     "dontforget",
 )
 _BREAKS = (
-    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "since", "hence", "only", "as long as", "的话",
+    "but", "however", "whereas", "while", "then", "so", "therefore", "because", "since", "hence", "only", "as long as",
+    "的话",
     "但", "而是", "却", "那么", "所以", "因此", "因为", "由于", "就", "则", "反而",
 )  # fmt: skip
 """Where the reach of a negation ends."""
@@ -56,6 +57,7 @@ _CONSEQUENCES = ("lead to", "leads to", "cause", "make", "导致", "使得", "�
 """What follows from an action that is left out: "not scaling leads to saturation" asserts the saturation."""
 _REASONS = frozenset({stem("because"), "因", "由"})
 _VERBS_OF_LACK = frozenset({"fail", "lack"})
+_COPULAS = frozenset("is are was be it's that's 是".split())
 _SUBJECTS = frozenset("i you we they it this that these there".split())
 _FILLERS = frozenset("有任何额外")
 """Characters that stand between a negation and the noun that it denies."""
@@ -251,7 +253,8 @@ class Reading:
         word = tokens[negation].norm
         if word in _BACKWARD and last <= negation:
             same = tokens[negation].sentence == tokens[last - 1].sentence
-            return same and self._distance(last, negation) <= 4
+            predicate = tokens[negation - 1].norm in _COPULAS
+            return same and predicate and self._distance(last, negation) <= 4
         if negation >= first or tokens[negation].clause != tokens[first].clause:
             return False
         if self._renewed(negation, last):

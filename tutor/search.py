@@ -1,13 +1,14 @@
 """Finds the card that a question in any wording is about, in Chinese and English, without a model or a download.
 
-Two rankings are fused: BM25 over words, and nearest neighbours in a Chroma collection of hashed character n-grams,
-which forgives spelling and word forms. The collection is rebuilt from the cards whenever they change.
+Three scores are added: BM25 over all that a card says, BM25 over the wordings of its question, and the nearest of these
+wordings in a Chroma collection of hashed character n-grams, which forgives spelling and word forms. The collection is
+rebuilt from the cards whenever they change.
 """
 
 import hashlib
 import math
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 DIMENSIONS = 512
-NEIGHBOURS = 40
-RANK_OFFSET = 20.0
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009), smaller because the lists are short."""
+NEIGHBOURS = 60
+WEIGHTS = (1.0, 0.5, 0.3)
+"""Of the words of the whole card, of its nearest wording, and of that wording's letters; each is at most 1."""
 BATCH = 1000
 _ASIDE = frozenset(
     "what which who how why when where is are was were do does did the a an of in on to for and or it its with by from "
@@ -37,7 +38,7 @@ _ASIDE = frozenset(
 
 @dataclass(frozen=True)
 class Hit:
-    """A card that was found, with its fused score; only the order of scores means something."""
+    """A card that was found, with its score; only the order of scores means something."""
 
     card: Card
     score: float
@@ -56,58 +57,62 @@ class CardSearch:
         if not self._shelf.cards:
             return []
         with self._building:
-            lexical, collection = self._lexical, self._collection
-        words = _words(query, self._groups)
+            indexes = self._indexes
+        words = [word for word in _words(query, self._groups) if word in indexes.known]
         if not words:
             return []
-        by_words = self._ranked_by_words(lexical, words)
-        if not by_words:
-            return []
-        fused: defaultdict[str, float] = defaultdict(float)
-        for ranking, weight in ((by_words, 1.0), (self._ranked_by_letters(collection, query), 0.7)):
-            for rank, card_id in enumerate(ranking):
-                fused[card_id] += weight / (RANK_OFFSET + rank)
-        best = sorted(fused.items(), key=lambda item: -item[1])[:limit]
-        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in best]
+        by_card = dict(zip((card.id for card in self._shelf.cards), indexes.cards.get_scores(words), strict=True))
+        by_wording: dict[str, float] = {}
+        for card_id, score in zip(indexes.owners, indexes.wordings.get_scores(words), strict=True):
+            by_wording[card_id] = max(by_wording.get(card_id, 0.0), float(score))
+        total: dict[str, float] = {}
+        for weight, scores in zip(WEIGHTS, (by_card, by_wording, self._by_letters(query)), strict=True):
+            best = max(scores.values(), default=0.0)
+            for card_id, score in scores.items() if best > 0 else ():
+                total[card_id] = total.get(card_id, 0.0) + weight * float(score) / best
+        ranked = sorted(total.items(), key=lambda item: -item[1])[:limit]
+        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in ranked]
 
-    def _ranked_by_words(self, lexical: "BM25", words: list[str]) -> list[str]:
-        scores = lexical.get_scores(words)
-        best: dict[str, float] = {}
-        for (card_id, weight, _), score in zip(self._entries, scores, strict=True):
-            best[card_id] = max(best.get(card_id, 0.0), weight * float(score))
-        return [card_id for card_id, score in sorted(best.items(), key=lambda item: -item[1]) if score > 0][:NEIGHBOURS]
-
-    def _ranked_by_letters(self, collection: "Collection", query: str) -> list[str]:
-        vector = _vector(query)
+    def _by_letters(self, query: str) -> dict[str, float]:
+        """Cosine similarity of the nearest wordings, by card."""
+        vector, collection = _vector(query), self._indexes.letters
         found = self._store.call(
-            lambda: collection.query(query_embeddings=[vector], n_results=NEIGHBOURS, include=["metadatas"])  # type: ignore[arg-type]
+            lambda: collection.query(
+                query_embeddings=[vector],  # type: ignore[arg-type]
+                n_results=min(NEIGHBOURS, len(self._indexes.owners)),
+                include=["metadatas", "distances"],
+            )
         )
         metadatas = cast(list[list[dict[str, Any]]], found["metadatas"])[0]
-        return list(dict.fromkeys(str(meta["card"]) for meta in metadatas))
-
-    @cached_property
-    def _entries(self) -> list[tuple[str, float, str]]:
-        """Card id, weight and text of everything that is searched."""
-        return [(card.id, weight, text) for card in self._shelf.cards for weight, text in _texts(card)]
+        distances = cast(list[list[float]], found["distances"])[0]
+        near: dict[str, float] = {}
+        for meta, distance in zip(metadatas, distances, strict=True):
+            near[meta["card"]] = max(near.get(meta["card"], 0.0), 1.0 - distance / 2)
+        return near
 
     @cached_property
     def _groups(self) -> list[tuple[str, list[str]]]:
         """Words that mean the same, as squeezed text, under one name: the bridge between the languages."""
+        terms = self._shelf.terms
         return [
-            (name, [squeeze(word) for word in (name, *others)]) for name, others in self._shelf.terms.synonyms.items()
+            (name, [squeeze(word) for word in (name, *others)])
+            for groups in (terms.synonyms, terms.asks)
+            for name, others in groups.items()
         ]
 
     @cached_property
-    def _lexical(self) -> "BM25":
-        import bm25s
+    def _indexes(self) -> "_Indexes":
+        wordings = [(card.id, wording) for card in self._shelf.cards for wording in _wordings(card)]
+        texts = [_words(text, self._groups) for text in map(_whole, self._shelf.cards)]
+        return _Indexes(
+            cards=_bm25(texts, k1=1.5, b=0.6),
+            wordings=_bm25([_words(wording, self._groups) for _, wording in wordings], k1=1.2, b=0.4),
+            owners=[card_id for card_id, _ in wordings],
+            known={word for text in texts for word in text},
+            letters=self._collection(wordings),
+        )
 
-        index = bm25s.BM25(method="lucene", k1=1.2, b=0.5)
-        index.index([_words(text, self._groups) or ["∅"] for _, _, text in self._entries], show_progress=False)
-        return index
-
-    @cached_property
-    def _collection(self) -> "Collection":
-        wordings = [(card_id, text) for card_id, weight, text in self._entries if weight == 1.0]
+    def _collection(self, wordings: Sequence[tuple[str, str]]) -> "Collection":
         digest = hashlib.sha256(repr((DIMENSIONS, wordings)).encode()).hexdigest()[:16]
         collection = self._store.collection(f"cards-{digest}")
         if self._store.call(collection.count) != len(wordings):
@@ -132,15 +137,41 @@ class CardSearch:
             )
 
 
-def _texts(card: Card) -> Iterator[tuple[float, str]]:
-    """What a card is found by: its wordings first, then what it teaches."""
+@dataclass(frozen=True)
+class _Indexes:
+    """What the search looks things up in."""
+
+    cards: "BM25"
+    wordings: "BM25"
+    owners: list[str]
+    known: set[str]
+    letters: "Collection"
+
+
+def _bm25(texts: Sequence[list[str]], *, k1: float, b: float) -> "BM25":
+    import bm25s
+
+    index = bm25s.BM25(method="lucene", k1=k1, b=b)
+    index.index([text or ["∅"] for text in texts], show_progress=False)
+    return index
+
+
+def _wordings(card: Card) -> Iterator[str]:
+    """The question in every wording, the first ones with the words of the card's id."""
     name = card.id.replace("-", " ")
+    yield from (f"{card.question[language]} {name}" for language in LANGUAGES)
+    yield from (*card.asked_as.en, *card.asked_as.zh)
+
+
+def _whole(card: Card) -> str:
+    """All that the card says in both languages, its question more often than the rest, and its signals."""
+    said = list(_wordings(card)) * 2
     for language in LANGUAGES:
-        yield 1.0, f"{card.question[language]} {name}"
-        for wording in card.asked_as.en if language == "en" else card.asked_as.zh:
-            yield 1.0, wording
-        points = " ".join(point.text[language] for point in card.key_points)
-        yield 0.5, f"{card.question[language]} {points}"
+        said += [card.question[language], card.answer[language], *(step[language] for step in card.explanation)]
+        said += [text[language] for point in card.key_points for text in (point.text, point.probe)]
+        said += [belief.text[language] for belief in card.misconceptions]
+    said += [term.replace("|", " ; ") for point in card.key_points for signal in point.signals for term in signal]
+    return "\n".join(said)
 
 
 def _words(text: str, groups: Sequence[tuple[str, list[str]]]) -> list[str]:
