@@ -32,7 +32,8 @@ _NEGATION_ZH = re.compile(
 )
 _NEGATING_PHRASES = ("ratherthan", "insteadof")
 _DENYING_PHRASES = (
-    "not support", "not true", "not help", "not needed", "not right", "not correct", "not possible", "useless", "unnecessary",
+    "not support", "not true", "not help", "not needed", "not right", "not correct", "not possible", "useless",
+    "unnecessary",
     "不支持", "不成立", "不对", "没用", "无用", "不需要",
 )  # fmt: skip
 """What denies the statement before it."""
