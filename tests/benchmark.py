@@ -36,7 +36,7 @@ ANSWERS = (
 
 def environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TUTOR_")}
-    return {**kept, "TUTOR_DATA": str(folder / "data"), "TUTOR_LANGUAGE": "en", "TUTOR_SKIP_DAMAGED_CARDS": "1"}
+    return {**kept, "TUTOR_DATA": str(folder / "data"), "TUTOR_LANGUAGE": "en"}
 
 
 def show(what: str, figure: str) -> None:

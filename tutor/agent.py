@@ -7,7 +7,6 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import (
     AgentMiddleware,
     AgentState,
-    ModelCallLimitMiddleware,
     ModelRequest,
     ModelResponse,
 )
@@ -15,7 +14,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.runtime import Runtime
 
 from tutor import dialogue, speech
 from tutor.cards import Language
@@ -25,12 +23,14 @@ from tutor.prompts import Phrases
 from tutor.tools import TOOLS, Desk
 
 CALLS = 6
-"""Steps of the agent in one turn, at most."""
+"""Model calls and steps of ours in one turn, at most."""
+STEPS = 2 * CALLS
+"""The same for the graph, in which a call and a tool are a step each: a limit without middleware of its own."""
 CONTEXT = 6000
 """Tokens of the transcript that a provider's model is given, about."""
 
 
-class Steering(AgentMiddleware[AgentState[Any], Desk]):
+class Steering(AgentMiddleware[AgentState[Any], Any]):
     """Takes the steps that the state itself calls for, and speaks fixed words, without asking the model."""
 
     def __init__(self, phrases: Phrases) -> None:
@@ -38,7 +38,7 @@ class Steering(AgentMiddleware[AgentState[Any], Desk]):
         self._phrases = phrases
 
     def wrap_model_call(
-        self, request: ModelRequest[Desk], handler: Callable[[ModelRequest[Desk]], ModelResponse[Any]]
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any] | AIMessage:
         interview = Interview.of(request.state["messages"])
         move = None if _refused(request.messages) else dialogue.required_move(interview)
@@ -46,10 +46,10 @@ class Steering(AgentMiddleware[AgentState[Any], Desk]):
             call_id = f"{move.tool}-{len(request.messages)}"
             return AIMessage("", tool_calls=[{"name": move.tool, "args": move.arguments, "id": call_id}])
         words = None if _refused(request.messages) else speech.fixed(interview, self._phrases)
-        return AIMessage(words) if words else handler(request)
+        return AIMessage(words) if words else _with_one_tool(handler(request))
 
 
-class Briefing(AgentMiddleware[AgentState[Any], Desk]):
+class Briefing(AgentMiddleware[AgentState[Any], Any]):
     """Gives a provider's model its prompt in the interview's language, and only the latest messages.
 
     Only the request is shortened; the transcript itself stays whole.
@@ -60,7 +60,7 @@ class Briefing(AgentMiddleware[AgentState[Any], Desk]):
         self._prompts = prompts
 
     def wrap_model_call(
-        self, request: ModelRequest[Desk], handler: Callable[[ModelRequest[Desk]], ModelResponse[Any]]
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any] | AIMessage:
         if request.model._llm_type == OFFLINE:
             return handler(request)
@@ -68,27 +68,25 @@ class Briefing(AgentMiddleware[AgentState[Any], Desk]):
         return handler(request.override(system_message=prompt, messages=_recent(request.messages)))
 
 
-class OneTool(AgentMiddleware[AgentState[Any], Desk]):
-    """Keeps the first tool call of a message: several would run on the same state."""
-
-    def after_model(self, state: AgentState[Any], runtime: Runtime[Desk]) -> dict[str, Any] | None:
-        last = state["messages"][-1]
-        if not isinstance(last, AIMessage) or len(last.tool_calls) < 2:
-            return None
-        return {"messages": [last.model_copy(update={"tool_calls": last.tool_calls[:1]})]}
-
-
 def build_agent(
     model: BaseChatModel, prompts: Mapping[Language, str], phrases: Phrases
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The agent; one serves all sessions, since a session is its transcript."""
-    limit = cast(AgentMiddleware[Any, Any, Any], ModelCallLimitMiddleware(run_limit=CALLS, exit_behavior="error"))
     return create_agent(
         model,
         list(TOOLS),
-        middleware=[limit, Steering(phrases), Briefing(prompts), OneTool()],
+        middleware=[Steering(phrases), Briefing(prompts)],
         context_schema=Desk,
     )
+
+
+def _with_one_tool(response: ModelResponse[Any]) -> ModelResponse[Any]:
+    """The response with the first of its tool calls only: several would run on the same state."""
+    response.result = [
+        message.model_copy(update={"tool_calls": message.tool_calls[:1]}) if isinstance(message, AIMessage) else message
+        for message in response.result
+    ]
+    return response
 
 
 def _refused(messages: Sequence[BaseMessage]) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -235,7 +235,9 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
+@lru_cache(maxsize=4096)
 def _messages(document: str) -> tuple[BaseMessage, ...]:
+    """The messages of a record; records never change, so those of open sessions are parsed once."""
     return tuple(messages_from_dict(json.loads(document)))
 
 

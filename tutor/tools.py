@@ -5,7 +5,6 @@ Who learns and in which session comes from the server, never from a tool's argum
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from langchain.tools import ToolRuntime
@@ -28,13 +27,18 @@ from tutor.planning import eligible, next_card
 from tutor.search import CardSearch
 
 
-@dataclass(frozen=True)
 class Desk:
-    """What the tools work with besides the transcript."""
+    """What the tools work with besides the transcript.
 
-    shelf: Shelf
-    grader: Grader
-    search: CardSearch
+    A plain class on purpose: LangChain copies every argument of a tool through pydantic, and would copy all cards.
+    """
+
+    __slots__ = ("grader", "search", "shelf")
+
+    def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch) -> None:
+        self.shelf = shelf
+        self.grader = grader
+        self.search = search
 
 
 Runtime = ToolRuntime[Any, Any]

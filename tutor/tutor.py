@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededError
 from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langgraph.errors import GraphRecursionError
 
-from tutor.agent import build_agent
+from tutor.agent import STEPS, build_agent
 from tutor.cards import Language
 from tutor.errors import EngineError, TutorError
 from tutor.events import (
@@ -197,10 +197,13 @@ class Tutor:
         language = Interview.of(transcript).language
         try:
             for mode, data in self._agent.stream(
-                {"messages": list(transcript)}, context=self.desk, stream_mode=["updates", "messages"]
+                {"messages": list(transcript)},
+                config={"recursion_limit": STEPS},
+                context=self.desk,
+                stream_mode=["updates", "messages"],
             ):
                 listener.hear(mode, data)
-        except ModelCallLimitExceededError:
+        except GraphRecursionError:
             listener.say(self.phrases("say.limit", language))
         except ModelError as error:
             reason = f"{type(error).__name__}"

@@ -8,6 +8,7 @@ import random
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 
 import gradio as gr
@@ -15,9 +16,9 @@ import gradio as gr
 from tutor.cards import LANGUAGES, LEVELS, Language
 from tutor.errors import TutorError
 from tutor.events import COMMANDS, Command, Event, SessionStarted
-from tutor.interview import Interview
+from tutor.interview import Interview, after
 from tutor.sessions import line
-from tutor.shown import Happened, asks, shown, visible
+from tutor.shown import asks, shown, visible
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 from tutor.web.render import Message, Renderer, learner_said, markdown, tutor_said
@@ -27,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 LISTED = 200
 """Earlier interviews in the list."""
-VISIBLE = 120
+VISIBLE = 60
 """Messages of the conversation on the page; the export has all."""
 QUESTIONS = 20
 """The longest interview that the page offers."""
@@ -95,22 +96,22 @@ class Page:
     """Builds the page and answers its events."""
 
     def __init__(self, tutor: Tutor) -> None:
-        self._tutor = tutor
+        self.tutor = tutor
 
     def build(self) -> gr.Blocks:
         """The Gradio page, ready to be mounted."""
         blocks: gr.Blocks
-        with gr.Blocks(title=self._tutor.phrases("page.title", self._tutor.settings.language)) as blocks:
+        with gr.Blocks(title=self.tutor.phrases("page.title", self.tutor.settings.language)) as blocks:
             parts = self._layout()
             self._wire(blocks, parts)
         return blocks
 
     def _layout(self) -> _Parts:
-        language = self._tutor.settings.language
+        language = self.tutor.settings.language
         with gr.Row(elem_id="head"):
             head = gr.HTML(elem_id="title")
             choice = gr.Radio(
-                [(self._tutor.phrases("name.english", "en"), "en"), (self._tutor.phrases("name.chinese", "zh"), "zh")],
+                [(self.tutor.phrases("name.english", "en"), "en"), (self.tutor.phrases("name.chinese", "zh"), "zh")],
                 value=language, elem_id="language", scale=0, min_width=220,
             )  # fmt: skip
         with gr.Row():
@@ -177,19 +178,19 @@ class Page:
     # What the page's events do
 
     def _load(self, request: gr.Request) -> list[Any]:
-        learner = learner_of(self._tutor, request)
+        learner = learner_of(self.tutor, request)
         asked = request.query_params
         wanted = str(asked.get("session") or "")
-        language = _language(asked.get("language"), request, self._tutor.settings.language)
+        language = _language(asked.get("language"), request, self.tutor.settings.language)
         return self._whole(learner, wanted, language, follow_session=asked.get("language") is None)
 
     def _open(self, session: str | None, language: Language, request: gr.Request) -> list[Any]:
-        return self._whole(learner_of(self._tutor, request), session or "", language)
+        return self._whole(learner_of(self.tutor, request), session or "", language)
 
     def _switch(self, session: str, language: Language, request: gr.Request) -> list[Any]:
-        learner = learner_of(self._tutor, request)
+        learner = learner_of(self.tutor, request)
         if session:
-            self._tutor.choose_language(learner, session, language)
+            self.tutor.choose_language(learner, session, language)
         return self._whole(learner, session, language, keep_text=True)
 
     def _whole(
@@ -199,25 +200,25 @@ class Page:
         interview, notice = Interview(), ""
         if session:
             try:
-                interview = self._tutor.interview(learner, session)
+                interview = self.tutor.interview(learner, session)
             except TutorError as error:
                 _LOG.info("session not opened: %s", error)
         if session and interview.started is None:
-            session, notice = "", self._tutor.phrases("page.unknown_session", language)
+            session, notice = "", self.tutor.phrases("page.unknown_session", language)
         if session and follow_session:
             language = interview.language
         labels = self._labels(learner, language, active=bool(session))
-        messages = self._conversation(learner, session, language) if session else []
-        empty = self._tutor.phrases("page.empty", language)
-        label = self._tutor.phrases("page.conversation", language)
+        messages = self.conversation(learner, session, language) if session else []
+        empty = self.tutor.phrases("page.empty", language)
+        label = self.tutor.phrases("page.conversation", language)
         conversation = gr.update(value=messages, placeholder=markdown(empty), label=label)
         return [*labels, conversation, notice, self._box(language, keep_text), session, uuid.uuid4().hex]
 
     def _start(
         self, language: Language, topics: list[str], level: str, number: float, mode: str, request: gr.Request
     ) -> Iterator[list[Any]]:
-        learner = learner_of(self._tutor, request)
-        shelf = self._tutor.desk.shelf
+        learner = learner_of(self.tutor, request)
+        shelf = self.tutor.desk.shelf
         chosen = tuple(topic for topic in topics or () if topic in shelf.counts())
         choices = SessionStarted(
             language=language,
@@ -227,27 +228,27 @@ class Page:
             mode="exam" if mode == "exam" else "practice",
             seed=random.randrange(2**31),
         )
-        session = self._tutor.start(learner, choices)
-        conversation = self._conversation(learner, session, language)
+        session = self.tutor.start(learner, choices)
+        conversation = self.conversation(learner, session, language)
         labels = self._labels(learner, language, active=True)
         yield [conversation, "", gr.update(value=""), uuid.uuid4().hex, session, *labels]
 
     def _send(
         self, text: str, session: str, message_id: str, language: Language, request: gr.Request
     ) -> Iterator[list[Any]]:
-        learner = learner_of(self._tutor, request)
+        learner = learner_of(self.tutor, request)
 
         def run(watcher: Watcher) -> None:
-            self._tutor.reply(learner, session, text or "", message_id=message_id, watcher=watcher)
+            self.tutor.reply(learner, session, text or "", message_id=message_id, watcher=watcher)
 
         yield from self._turn(learner, session, language, run, said=text or "")
 
     def _command(self, command: Command) -> Any:
         def press(session: str, message_id: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
-            learner = learner_of(self._tutor, request)
+            learner = learner_of(self.tutor, request)
 
             def run(watcher: Watcher) -> None:
-                self._tutor.give(learner, session, command, message_id=message_id, watcher=watcher)
+                self.tutor.give(learner, session, command, message_id=message_id, watcher=watcher)
 
             yield from self._turn(learner, session, language, run)
 
@@ -255,13 +256,13 @@ class Page:
 
     def _go_on(self, session: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
         """Answers what was sent before the page or the server went away."""
-        learner = learner_of(self._tutor, request)
+        learner = learner_of(self.tutor, request)
         if not session:
             yield [gr.skip()] * 5
             return
 
         def run(watcher: Watcher) -> None:
-            self._tutor.go_on(learner, session, watcher)
+            self.tutor.go_on(learner, session, watcher)
 
         yield from self._turn(learner, session, language, run, keep_box=True)
 
@@ -288,37 +289,37 @@ class Page:
         except Exception:
             reference = uuid.uuid4().hex[:8]
             _LOG.exception("turn failed (reference %s, session %s)", reference, session)
-            notice = self._tutor.phrases("say.failed", language, reference=reference)
+            notice = self.tutor.phrases("say.failed", language, reference=reference)
             yield [growing.stored(), notice, gr.skip(), uuid.uuid4().hex, gr.skip()]
             return
         yield [growing.stored(), "", box_after, uuid.uuid4().hex, gr.skip()]
 
     # What the page shows
 
-    def _conversation(self, learner: str, session: str, language: Language) -> list[Message]:
-        transcript = self._tutor.transcript(learner, session)
+    def conversation(self, learner: str, session: str, language: Language) -> list[Message]:
+        transcript = self.tutor.transcript(learner, session)
         interview = Interview.of(transcript)
         renderer = self.renderer(language)
         messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
         return [*messages, renderer.report(interview)] if interview.finished else messages
 
     def renderer(self, language: Language) -> Renderer:
-        return Renderer(self._tutor.phrases, self._tutor.desk.shelf.topics, language)
+        return Renderer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
 
     def _box(self, language: Language, keep_text: bool) -> Any:
-        label, placeholder = (self._tutor.phrases(f"page.{key}", language) for key in ("box", "placeholder"))
+        label, placeholder = (self.tutor.phrases(f"page.{key}", language) for key in ("box", "placeholder"))
         words = gr.update(label=label, placeholder=placeholder)
         return words if keep_text else {**words, "value": ""}
 
     def _labels(self, learner: str, language: Language, *, active: bool) -> list[Any]:
         """The words on every component, in the order of `_Parts.labelled`."""
-        phrases, names = self._tutor.phrases, self._tutor.desk.shelf.topics
+        phrases, names = self.tutor.phrases, self.tutor.desk.shelf.topics
 
         def say(key: str) -> str:
             return phrases(f"page.{key}", language)
 
         entries = [
-            (line(entry, names, phrases, language), entry.session) for entry in self._tutor.sessions(learner)[:LISTED]
+            (line(entry, names, phrases, language), entry.session) for entry in self.tutor.sessions(learner)[:LISTED]
         ]
         return [
             gr.update(label=say("language"), value=language),
@@ -337,18 +338,18 @@ class Page:
         ]
 
     def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
-        shelf = self._tutor.desk.shelf
+        shelf = self.tutor.desk.shelf
         return [(f"{shelf.topics[slug][language]} ({number})", slug) for slug, number in shelf.counts().items()]
 
     def _levels(self, language: Language) -> list[tuple[str, str | int | float]]:
-        phrases = self._tutor.phrases
+        phrases = self.tutor.phrases
         return [(phrases(f"level.{level}", language), level) for level in ("any", *LEVELS)]
 
     def _modes(self, language: Language) -> list[tuple[str, str | int | float]]:
-        return [(self._tutor.phrases(f"mode.{mode}", language), mode) for mode in ("practice", "exam")]
+        return [(self.tutor.phrases(f"mode.{mode}", language), mode) for mode in ("practice", "exam")]
 
     def _head(self, language: Language) -> str:
-        phrases, engine = self._tutor.phrases, self._tutor.engine
+        phrases, engine = self.tutor.phrases, self.tutor.engine
         speaks = (
             phrases("engine.offline", language)
             if engine.offline
@@ -363,10 +364,8 @@ class _Growing:
 
     def __init__(self, page: Page, learner: str, session: str, language: Language, said: str | None) -> None:
         self._page, self._learner, self._session, self._language = page, learner, session, language
-        self._before = self.stored() if session else []
-        if said:
-            self._before = [*self._before, learner_said(said)]
-        self._blocks: list[Happened] = []
+        self._said = said
+        self._happened: list[Event] = []
         self._text = ""
 
     def after(self, batch: list[str | Event]) -> list[Message]:
@@ -374,20 +373,30 @@ class _Growing:
         for piece in batch:
             if isinstance(piece, str):
                 self._text += piece
-            elif happened := self._visible(piece):
-                self._blocks.append(happened)
+            else:
+                self._happened.append(piece)
         renderer = self._page.renderer(self._language)
-        first = [renderer.message(block) for block in self._blocks if not asks(block.event)]
+        blocks = [block for event in self._happened if (block := visible(event, self._interview))]
+        first = [renderer.message(block) for block in blocks if not asks(block.event)]
         words = [tutor_said(markdown(self._text))] if self._text else []
-        last = [renderer.message(block) for block in self._blocks if asks(block.event)]
+        last = [renderer.message(block) for block in blocks if asks(block.event)]
         return [*self._before, *first, *words, *last]
 
-    def _visible(self, event: Event) -> Happened | None:
-        return visible(event, self._page._tutor.interview(self._learner, self._session))
+    @cached_property
+    def _before(self) -> list[Message]:
+        """What was stored when the turn began to show, with the learner's new words."""
+        messages = self.stored()
+        said = [learner_said(self._said)] if self._said else []
+        return messages if messages[-1:] == said else [*messages, *said]
+
+    @property
+    def _interview(self) -> Interview:
+        transcript = self._page.tutor.transcript(self._learner, self._session)
+        return reduce(after, self._happened, Interview.of(transcript))
 
     def stored(self) -> list[Message]:
         """The conversation as the transcript has it."""
-        return self._page._conversation(self._learner, self._session, self._language)
+        return self._page.conversation(self._learner, self._session, self._language)
 
 
 def learner_of(tutor: Tutor, request: gr.Request) -> str:

@@ -5,6 +5,7 @@ Whatever a learner or a model wrote is shown as text: no HTML, link or image of 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -37,7 +38,17 @@ class Renderer:
         self._language = language
 
     def message(self, item: Item) -> Message:
-        """One item as a message of the conversation."""
+        """One item as a message of the conversation; items never change, so each is rendered once."""
+        return dict(_rendered(self, item))
+
+    def __hash__(self) -> int:
+        return hash((id(self._phrases), self._language))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Renderer) and hash(self) == hash(other)
+
+    def rendered(self, item: Item) -> Message:
+        """The message of an item, made anew."""
         if isinstance(item, Said):
             return learner_said(item.text) if item.by_learner else tutor_said(markdown(item.text))
         return tutor_said("".join(self._block(item)))
@@ -123,6 +134,11 @@ class Renderer:
             parts += [f'<mark class="{verdict}" title="{label}">{_text(event.answer[start:end])}</mark>']
             at = end
         return "".join([*parts, _text(event.answer[at:])])
+
+
+@lru_cache(maxsize=4096)
+def _rendered(renderer: Renderer, item: Item) -> Message:
+    return renderer.rendered(item)
 
 
 def _spans(answer: str, marks: Sequence[Mark], found: Sequence[Found]) -> Iterator[tuple[int, int, str]]:

@@ -20,7 +20,10 @@ class Finished:
 
 
 def watched(run: Callable[[Watcher], None]) -> Iterator[list[str | Event]]:
-    """What happens while `run` runs, in batches; raises what it raised. Leaving early does not stop it."""
+    """What happens while `run` runs, in batches; raises what it raised. Leaving early does not stop it.
+
+    What came together with the end is not told: whoever watches looks at the whole turn then.
+    """
     happening: queue.SimpleQueue[str | Event | Finished] = queue.SimpleQueue()
     watcher = Watcher(on_text=happening.put, on_event=happening.put)
 
@@ -41,9 +44,8 @@ def watched(run: Callable[[Watcher], None]) -> Iterator[list[str | Event]]:
         except queue.Empty:
             pass
         last = batch[-1]
-        if seen := [piece for piece in batch if not isinstance(piece, Finished)]:
-            yield seen
         if isinstance(last, Finished):
             if last.error:
                 raise last.error
             return
+        yield [piece for piece in batch if not isinstance(piece, Finished)]
