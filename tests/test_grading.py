@@ -1,10 +1,12 @@
 """What answers earn: how people say things, what is denied, and what cannot fool the grader."""
 
+import threading
+
 import pytest
 
 from tutor.cards import Card, Shelf, Text
 from tutor.grading import Found, Mark, RubricGrader, score
-from tutor.wording import Wording
+from tutor.wording import Wording, stem
 
 KV, LORA = "kv-cache", "lora-rank"
 
@@ -172,3 +174,27 @@ def test_words_are_folded_the_same_way_everywhere(text: str, tokens: list[str]) 
 def test_a_card_without_a_match_reads_a_long_answer_quickly(shelf: Shelf) -> None:
     card: Card = shelf.by_id[KV]
     assert RubricGrader(shelf).grade(card, "the memory of words " * 900).score == 0.0
+
+
+def test_many_learners_are_graded_at_once_as_if_they_were_alone() -> None:
+    words = [
+        f"{stem_of}{ending}" for stem_of in ("normaliz", "quantiz", "parallel") for ending in ("ed", "ing", "ation")
+    ]
+    stem.cache_clear()
+    alone = [stem(word) for word in words]
+    wrong: list[object] = []
+
+    def grade() -> None:
+        try:
+            wrong.extend(
+                pair for pair in zip(words * 200, alone * 200, strict=True) if stem.__wrapped__(pair[0]) != pair[1]
+            )
+        except IndexError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=grade) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

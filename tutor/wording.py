@@ -5,6 +5,7 @@ stands in the original text, so that a quote is always the learner's own.
 """
 
 import re
+import threading
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Set
@@ -14,7 +15,15 @@ from functools import cached_property, lru_cache
 import snowballstemmer
 from rapidfuzz.distance import OSA
 
-_STEMMER = snowballstemmer.stemmer("english")
+
+class _Stemmer(threading.local):
+    """One stemmer a thread: it keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        self.english = snowballstemmer.stemmer("english")
+
+
+_STEMMER = _Stemmer()
 
 _SYMBOLS = {
     "√": "sqrt", "∑": "sum", "σ": "sigma", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "θ": "theta",
@@ -65,7 +74,7 @@ class Token:
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """The word without its English ending; short words stay as they are."""
-    return str(_STEMMER.stemWord(word)) if len(word) > 3 and word.isascii() else word
+    return str(_STEMMER.english.stemWord(word)) if len(word) > 3 and word.isascii() else word
 
 
 def _folded(text: str) -> tuple[str, list[int]]:
