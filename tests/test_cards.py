@@ -1,6 +1,9 @@
 """Card files: what is read, and what their author is told when something is wrong."""
 
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,24 @@ def test_a_copy_of_the_cards_follows_every_change(folder: Path, tmp_path: Path) 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert shelf_of(folder, tmp_path / "file" / "cache").by_id["kv-cache"].level == "mid"
+
+
+def _programs() -> list[tuple[str, str]]:
+    """The Python programs on the cards, as (card, code)."""
+    texts = [
+        (card.id, text)
+        for card in load_shelf(resource("knowledge")).cards
+        for both in (card.answer, *card.explanation)
+        for text in (both.en, both.zh)
+    ]
+    return [(card, code) for card, text in texts for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+
+
+def test_there_are_programs_on_the_cards() -> None:
+    assert len(_programs()) >= 2
+
+
+@pytest.mark.parametrize(("card", "code"), _programs(), ids=[card for card, _ in _programs()])
+def test_a_program_on_a_card_runs(card: str, code: str) -> None:
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, f"{card}: {result.stderr}"

@@ -27,6 +27,7 @@ from tutor.settings import Settings
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
     from chromadb.api.models.Collection import Collection
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ DEADLINE = 5.0
 """Seconds that a call to a Chroma server may take; its client has no limit of its own."""
 _VECTOR = [[0.0]]
 """History is read by key. A constant vector keeps Chroma from fetching a model to make one."""
+_SYNC: "CreateHNSWConfiguration" = {"sync_threshold": 20, "batch_size": 10}
+"""Every `add` reads all records that are not synced yet: with Chroma's own 1,000, the 480th of 7 kB took 110 ms, not 9."""
 _MARKER = "interview-tutor.json"
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 
@@ -85,7 +88,9 @@ class Store:
         with self._opening:
             if name not in self._collections:
                 self._collections[name] = self.call(
-                    lambda: self._client.get_or_create_collection(name, embedding_function=None)
+                    lambda: self._client.get_or_create_collection(
+                        name, embedding_function=None, configuration={"hnsw": _SYNC}
+                    )
                 )
             return self._collections[name]
 
