@@ -18,6 +18,7 @@ class ReplayModel(BaseChatModel):
     """Says `recorded` one after another; what it was sent is kept in `requests`."""
 
     recorded: list[AIMessage]
+    model: str = "replay"
     _said: int = PrivateAttr(default=0)
     _requests: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
 
@@ -87,6 +88,7 @@ class ReplayModel(BaseChatModel):
                 content="",
                 tool_call_chunks=calls,  # type: ignore[arg-type]
                 usage_metadata=said.usage_metadata,
+                response_metadata=said.response_metadata,
                 chunk_position="last",
             )
         )

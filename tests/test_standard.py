@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
+from tests.replay import ReplayModel
 from tutor.models.offline import OfflineEngine
 from tutor.prompts import load_phrases
 from tutor.resources import resource
@@ -65,6 +67,36 @@ class TestOfflineEngine(ChatModelIntegrationTests):
     @pytest.mark.xfail(reason=UNDERSTANDING)
     def test_unicode_tool_call_integration(self, model: BaseChatModel, **_: Any) -> None:
         super().test_unicode_tool_call_integration(model)
+
+
+class _Recorded:
+    """A recording long enough for any one test; what is said does not depend on what was asked."""
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ReplayModel
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        usage = UsageMetadata(input_tokens=1, output_tokens=1, total_tokens=2)
+        said = AIMessage("a recorded answer", usage_metadata=usage, response_metadata={"model_name": "replay"})
+        return {"recorded": [said] * 50}
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        return False
+
+
+class TestReplayModelUnit(_Recorded, ChatModelUnitTests):
+    pass
+
+
+class TestReplayModel(_Recorded, ChatModelIntegrationTests):
+    pass
 
 
 def test_streaming_gives_the_same_words_as_a_single_answer() -> None:
