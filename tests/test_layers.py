@@ -31,7 +31,7 @@ PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | {"events"}) 
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "pathlib", "string",
+    "statistics", "pathlib", "string", "threading",
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
