@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from langchain_core.language_models import BaseChatModel
 from pytest_socket import socket_allow_hosts
 
 from tests.replay import ReplayModel
@@ -92,7 +91,3 @@ def replaying(
 def choices(language: str = "en", **more: object) -> SessionStarted:
     """An interview over the two test cards."""
     return SessionStarted.model_validate({"language": language, "questions": 2, "seed": 1, **more})
-
-
-def is_chat_model(model: object) -> bool:
-    return isinstance(model, BaseChatModel)

@@ -147,9 +147,6 @@ class Card(Value):
                 raise ValueError(f"{what}: there is no {unknown[0]} on this card")
         return self
 
-    def key_point(self, key_point_id: str) -> KeyPoint:
-        return next(point for point in self.key_points if point.id == key_point_id)
-
 
 class Terms(Value):
     """Words that mean the same and words that mean the opposite, for every card at once.

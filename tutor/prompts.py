@@ -39,10 +39,6 @@ class Phrases:
             raise PromptError(f"{self._where}: there is no phrase {key} in {language}; add it") from None
         return filled(template, f"{self._where}: {key}.{language}", values)
 
-    def plain(self, key: str) -> dict[str, str]:
-        """A phrase without placeholders in both languages."""
-        return {language: self(key, language) for language in LANGUAGES}
-
     def keys(self) -> Iterator[str]:
         return iter(self._phrases)
 
