@@ -12,10 +12,11 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
+    {"rubric"},
     {"events", "settings"},
     {"interview"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
-    {"history", "models", "models.offline"},
+    {"history", "judging", "models", "models.offline"},
     {"search", "sessions"},
     {"tools"},
     {"agent"},
@@ -27,7 +28,7 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | {"events"}) - {"shelving"}
+PURE = set().union(*LAYERS[1:8]) - {"settings", "shelving"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
