@@ -11,11 +11,11 @@ LAYERS = [
     {"errors", "resources"},
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
-    {"grading", "formulas"},
+    {"grading", "formulas", "measures", "attacks"},
     {"rubric"},
     {"events", "settings"},
     {"interview"},
-    {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
+    {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
     {"models.breaker", "models.metering"},
     {"models.provider"},
@@ -25,23 +25,24 @@ LAYERS = [
     {"agent"},
     {"tutor"},
     {"opening", "exporting"},
+    {"eval_command"},
     {"terminal", "web.watching", "web.render"},
     {"web.page"},
     {"web.server"},
     {"web"},
     {"__main__"},
 ]
-PURE = set().union(*LAYERS[1:8]) - {"settings", "shelving"}
+PURE = set().union(*LAYERS[1:8]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "pathlib", "string", "threading",
+    "statistics", "math", "base64", "pathlib", "string", "threading",
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
     "gradio": {"web.page", "web.server"},
     "os": {"settings", "history", "shelving"},
-    "rich": {"terminal", "__main__"},
+    "rich": {"terminal", "eval_command", "__main__"},
 }
 
 

@@ -85,6 +85,16 @@ def _parser() -> _Parser:
     grade.add_argument("card", metavar="CARD", help="id of the card")
     grade.add_argument("answer", nargs="*", help="the answer (default: standard input)")
     grade.set_defaults(run=_grade)
+
+    evaluate = commands.add_parser("eval", help="measure a grader against examiners and attacks")
+    evaluate.add_argument("--grader", default="rubric", help="rubric (default), or the name of a model that judges")
+    evaluate.add_argument("--graded", type=Path, metavar="FOLDER", help="our own graded answers (tests/graded)")
+    evaluate.add_argument("--part", choices=("tune", "final"), help="only this part of them")
+    evaluate.add_argument("--public", type=Path, nargs="*", default=[], metavar="FILE", help="sets of scored answers")
+    evaluate.add_argument("--attacks", action="store_true", help="attempts to fool the grader, built from every card")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write everything here, with every miss")
+    evaluate.add_argument("--keep", type=Path, metavar="FOLDER", help="keep grades here, and go on where they end")
+    evaluate.set_defaults(run=_eval)
     return parser
 
 
@@ -217,6 +227,12 @@ def _grade(chosen: argparse.Namespace) -> None:
         print(f"  {mark.verdict:12} {mark.key_point:28} {mark.quote}")
     for found in grade.misconceptions:
         print(f"  misconception {found.misconception}: {found.quote}")
+
+
+def _eval(chosen: argparse.Namespace) -> int:
+    from tutor.eval_command import run
+
+    return run(chosen)
 
 
 def _settings() -> Settings:
