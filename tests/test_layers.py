@@ -13,10 +13,12 @@ LAYERS = [
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
     {"events", "settings"},
-    {"interview"},
+    {"interview", "timing"},
+    {"spacing", "highlights"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
+    {"progress", "reporting"},
     {"history", "models", "models.offline"},
-    {"search", "sessions"},
+    {"search", "sessions", "archive"},
     {"tools"},
     {"agent"},
     {"tutor"},
@@ -27,11 +29,11 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | {"events"}) - {"shelving"}
+PURE = set().union(*LAYERS[1:9], {"events"}) - {"shelving", "settings"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "pathlib", "string", "threading",
+    "statistics", "pathlib", "string", "threading", "datetime", "fsrs",
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
@@ -151,7 +151,7 @@ class ChromaHistory(BaseChatMessageHistory):
         )
         return self._known
 
-    def _all(self, where: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _all(self, where: dict[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
         offset = 0
         while True:
             page = self._store.call(
@@ -218,6 +218,36 @@ def sessions(store: Store, learner: str) -> list[SessionLine]:
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
 
 
+def timed(records: Iterable[Record]) -> list[tuple[float, BaseMessage]]:
+    """The messages of records, each with the time at which its record was written (seconds)."""
+    return [(record.at, message) for record in records for message in record.messages]
+
+
+def count(store: Store, learner: str) -> int:
+    """How many records the learner's sessions have together."""
+    collection = store.collection(collection_name(learner))
+    return store.call(collection.count)
+
+
+def written_since(store: Store, learner: str, at: float) -> set[str]:
+    """The learner's sessions that have a record of that time (seconds) or a later one."""
+    found = ChromaHistory(store, learner, "list")._all({"at": {"$gte": at}})
+    return {meta["session"] for _, meta in found}
+
+
+def all_sessions(store: Store, learner: str) -> Iterator[tuple[str, list[Record]]]:
+    """Every session of the learner with its records in the order of the transcript.
+
+    Messages of the tutor's model are left out: they carry no facts, and making them takes half of the time.
+    """
+    rows: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for document, meta in ChromaHistory(store, learner, "list")._all(None):
+        rows.setdefault(meta["session"], []).append((document, meta))
+    for session, own in rows.items():
+        records = (Record(meta["sequence"], _facts(text), meta["at"], meta.get("answers")) for text, meta in own)
+        yield session, sorted(records, key=lambda record: record.order)
+
+
 def new_session() -> str:
     """A session id that nobody can guess."""
     return secrets.token_urlsafe(16)
@@ -244,6 +274,11 @@ def without_surrogates(text: str) -> str:
 def _messages(document: str) -> tuple[BaseMessage, ...]:
     """The messages of a record; records never change, so those of open sessions are parsed once."""
     return tuple(messages_from_dict(json.loads(document)))
+
+
+def _facts(document: str) -> tuple[BaseMessage, ...]:
+    """The messages of a record without those of the tutor's model."""
+    return tuple(messages_from_dict([message for message in json.loads(document) if message["type"] != "ai"]))
 
 
 class _Ownership:

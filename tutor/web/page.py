@@ -301,7 +301,7 @@ class Page:
         interview = Interview.of(transcript)
         renderer = self.renderer(language)
         messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
-        return [*messages, renderer.report(interview)] if interview.finished else messages
+        return [*messages, renderer.report(self.tutor.report(learner, session))] if interview.finished else messages
 
     def renderer(self, language: Language) -> Renderer:
         return Renderer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)

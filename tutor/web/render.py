@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 from tutor.cards import Language, Source, Text
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
 from tutor.grading import Found, Mark
-from tutor.interview import Interview
 from tutor.prompts import Phrases
-from tutor.report import as_markdown, band, report
+from tutor.report import Report, band
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said
 
 Message = dict[str, Any]
@@ -53,9 +53,9 @@ class Renderer:
             return learner_said(item.text) if item.by_learner else tutor_said(markdown(item.text))
         return tutor_said("".join(self._block(item)))
 
-    def report(self, interview: Interview) -> Message:
+    def report(self, made: Report) -> Message:
         """The report of a finished interview."""
-        text = as_markdown(report(interview), self._language, self._phrases, self._topics)
+        text = as_markdown(made, self._language, self._phrases, self._topics)
         linked = _ADDRESS.sub(lambda found: f"<{found.group()}>", text)
         return tutor_said(f'<section class="report">{markdown(linked, _OWN)}</section>')
 
