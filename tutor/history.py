@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 T = TypeVar("T")
+Row = tuple[str, dict[str, Any]]
+"""A record as it is stored: its messages as JSON, and sequence, time and what it answers."""
 
 PAGE = 5000
 """Records read at once; Chroma fails above 32,766."""
+BATCH = 500
+"""Records written at once when they are read back from a file."""
 DEADLINE = 5.0
 """Seconds that a call to a Chroma server may take; its client has no limit of its own."""
 _VECTOR = [[0.0]]
@@ -151,7 +155,7 @@ class ChromaHistory(BaseChatMessageHistory):
         )
         return self._known
 
-    def _all(self, where: dict[str, Any] | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _all(self, where: dict[str, Any] | None) -> Iterator[Row]:
         offset = 0
         while True:
             page = self._store.call(
@@ -240,12 +244,42 @@ def all_sessions(store: Store, learner: str) -> Iterator[tuple[str, list[Record]
 
     Messages of the tutor's model are left out: they carry no facts, and making them takes half of the time.
     """
-    rows: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for document, meta in ChromaHistory(store, learner, "list")._all(None):
-        rows.setdefault(meta["session"], []).append((document, meta))
-    for session, own in rows.items():
+    for session, own in stored(store, learner).items():
         records = (Record(meta["sequence"], _facts(text), meta["at"], meta.get("answers")) for text, meta in own)
         yield session, sorted(records, key=lambda record: record.order)
+
+
+def stored(store: Store, learner: str, session: str | None = None) -> dict[str, list[Row]]:
+    """The records of the learner's sessions (or of one) as they are stored, by session and in order of their number."""
+    rows: dict[str, list[Row]] = {}
+    where = None if session is None else {"session": session}
+    for document, meta in ChromaHistory(store, learner, session or "list")._all(where):
+        rows.setdefault(meta["session"], []).append((document, meta))
+    return {name: sorted(own, key=lambda row: row[1]["sequence"]) for name, own in rows.items()}
+
+
+def restore(store: Store, learner: str, session: str, rows: Sequence[Row]) -> int:
+    """Adds the records of a session that are not there yet and gives their number.
+
+    Raises HistoryError, and adds nothing, where a record that is there says something else.
+    """
+    ChromaHistory(store, learner, session)
+    here = {meta["sequence"]: document for document, meta in stored(store, learner, session).get(session, [])}
+    if any(here.get(meta["sequence"], document) != document for document, meta in rows) or len(here) > len(rows):
+        raise HistoryError(f"the interview {session} here is not the one in the file; it was left as it is")
+    missing = [(document, meta) for document, meta in rows if meta["sequence"] not in here]
+    collection = store.collection(collection_name(learner))
+    for start in range(0, len(missing), BATCH):
+        part = missing[start : start + BATCH]
+        store.call(
+            lambda part=part: collection.add(  # type: ignore[misc]
+                ids=[f"{session}/{meta['sequence']:08d}" for _, meta in part],
+                embeddings=_VECTOR * len(part),  # type: ignore[arg-type]
+                documents=[document for document, _ in part],
+                metadatas=[{**meta, "session": session, "token": secrets.token_hex(8)} for _, meta in part],
+            )
+        )
+    return len(missing)
 
 
 def new_session() -> str:

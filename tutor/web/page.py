@@ -12,16 +12,18 @@ from functools import cached_property, reduce
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
 
 from tutor.cards import LANGUAGES, LEVELS, Language
 from tutor.errors import TutorError
 from tutor.events import COMMANDS, Command, Event, SessionStarted
+from tutor.html import markdown
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
-from tutor.web.render import Message, Renderer, learner_said, markdown, tutor_said
+from tutor.web.render import Message, Renderer, learner_said, tutor_said
 from tutor.web.watching import watched
 
 _LOG = logging.getLogger(__name__)
@@ -301,7 +303,9 @@ class Page:
         interview = Interview.of(transcript)
         renderer = self.renderer(language)
         messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
-        return [*messages, renderer.report(self.tutor.report(learner, session))] if interview.finished else messages
+        if interview.finished:
+            messages.append(renderer.report(self.tutor.report(learner, session), session))
+        return messages
 
     def renderer(self, language: Language) -> Renderer:
         return Renderer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
@@ -356,7 +360,8 @@ class Page:
             else phrases("engine.model", language, model=engine.name)
         )
         title, intro = phrases("page.title", language), phrases("page.intro", language)
-        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span>'
+        progress = f'<a id="progress" href="progress?language={language}">{phrases("progress.title", language)}</a>'
+        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span> {progress}'
 
 
 class _Growing:
@@ -399,7 +404,7 @@ class _Growing:
         return self._page.conversation(self._learner, self._session, self._language)
 
 
-def learner_of(tutor: Tutor, request: gr.Request) -> str:
+def learner_of(tutor: Tutor, request: gr.Request | Request) -> str:
     """Who is at the browser: the one learner of this machine, or whoever the browser's cookie says."""
     if not tutor.settings.shared:
         return tutor.settings.learner
