@@ -23,7 +23,7 @@ LAYERS = [
     {"agent"},
     {"tutor"},
     {"opening", "exporting"},
-    {"terminal", "web.watching", "web.render", "web.document", "web.plots"},
+    {"terminal", "terminal_progress", "web.watching", "web.render", "web.document", "web.plots"},
     {"web.report", "web.progress"},
     {"web.page", "web.routes"},
     {"web.server"},
@@ -41,7 +41,7 @@ ONLY = {
     "chromadb": {"history", "search"},
     "gradio": {"web.page", "web.server"},
     "os": {"settings", "history", "shelving"},
-    "rich": {"terminal", "__main__"},
+    "rich": {"terminal", "terminal_progress", "__main__"},
 }
 
 

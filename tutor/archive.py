@@ -1,11 +1,15 @@
 """Every learner's interviews as progress sees them, read from the history once and then only where it has grown."""
 
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from tutor.errors import HistoryError
 from tutor.history import ChromaHistory, Record, Store, all_sessions, count, timed, written_since
 from tutor.progress import Sitting, sitting
+
+_LOG = logging.getLogger(__name__)
 
 LEARNERS = 64
 """Learners whose interviews are kept in memory."""
@@ -41,6 +45,17 @@ class Archive:
                 self._read_all(learner, known)
             found = [sitting for sitting in known.sittings.values() if sitting]
         return tuple(sorted(found, key=lambda sitting: (sitting.at, sitting.session)))
+
+    def prepare(self, learner: str) -> None:
+        """Reads the learner's interviews in the background, so that nobody waits for the first look at progress."""
+        if learner not in self._known:
+            threading.Thread(target=self._prepare, args=(learner,), name="archive", daemon=True).start()
+
+    def _prepare(self, learner: str) -> None:
+        try:
+            self.sittings(learner)
+        except HistoryError as error:
+            _LOG.info("interviews not read ahead: %s", error)
 
     def _of(self, learner: str) -> _Known:
         with self._guard:

@@ -11,7 +11,7 @@ from langchain_core.messages import messages_from_dict
 
 from tutor.errors import HistoryError
 from tutor.events import event_of
-from tutor.history import Row, Store, restore, stored
+from tutor.history import ChromaHistory, Row, Store, restore, stored
 
 FORMAT = 1
 LARGEST = 1 << 30
@@ -47,6 +47,8 @@ def unpacked(store: Store, learner: str, file: BinaryIO) -> Restored:
     differs from the one that is there.
     """
     sessions = _read(file)
+    for session in sessions:
+        ChromaHistory(store, learner, session)
     records = sum(restore(store, learner, session, rows) for session, rows in sessions.items())
     return Restored(len(sessions), records)
 

@@ -263,7 +263,6 @@ def restore(store: Store, learner: str, session: str, rows: Sequence[Row]) -> in
 
     Raises HistoryError, and adds nothing, where a record that is there says something else.
     """
-    ChromaHistory(store, learner, session)
     here = {meta["sequence"]: document for document, meta in stored(store, learner, session).get(session, [])}
     if any(here.get(meta["sequence"], document) != document for document, meta in rows) or len(here) > len(rows):
         raise HistoryError(f"the interview {session} here is not the one in the file; it was left as it is")

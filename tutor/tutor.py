@@ -77,7 +77,7 @@ class Tutor:
         self.store = store
         self.phrases = phrases
         self._clock = clock
-        self._archive = Archive(store)
+        self.archive = Archive(store)
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
@@ -162,7 +162,7 @@ class Tutor:
 
     def sittings(self, learner: str) -> tuple[Sitting, ...]:
         """The learner's interviews as progress sees them, the oldest first."""
-        return self._archive.sittings(learner)
+        return self.archive.sittings(learner)
 
     def progress(self, learner: str) -> Progress:
         """Where the learner stands now."""

@@ -5,6 +5,7 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 
+from latex2mathml import exceptions
 from latex2mathml.converter import convert
 
 from tutor.cards import Language, Source
@@ -12,6 +13,11 @@ from tutor.formulas import readable
 from tutor.html import inline as inline_html
 
 _STYLE = Path(__file__).with_name("document.css")
+
+_UNREADABLE: tuple[type[Exception], ...] = tuple(
+    kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)
+)
+"""What the converter raises for a formula that it cannot read; its errors have no parent of their own."""
 
 
 def document(title: str, language: Language, body: Iterable[str]) -> str:
@@ -55,5 +61,5 @@ def _formula(latex: str) -> str:
     whole = latex.startswith("$$")
     try:
         return str(convert(latex.strip("$"), display="block" if whole else "inline"))
-    except (ValueError, IndexError, KeyError, StopIteration):
+    except _UNREADABLE:
         return escape(readable(latex))

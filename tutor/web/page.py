@@ -181,6 +181,7 @@ class Page:
 
     def _load(self, request: gr.Request) -> list[Any]:
         learner = learner_of(self.tutor, request)
+        self.tutor.archive.prepare(learner)
         asked = request.query_params
         wanted = str(asked.get("session") or "")
         language = _language(asked.get("language"), request, self.tutor.settings.language)

@@ -27,8 +27,11 @@ def bar(parts: Sequence[tuple[float, str]], label: str) -> str:
     )
 
 
-def trend(points: Sequence[tuple[str, float]], smooth: Sequence[float], label: str) -> str:
-    """Scores of 10 over time: a dot for each interview with its title, and a line through the smoothed scores."""
+def trend(points: Sequence[tuple[str, float]], smooth: Sequence[float], label: str, ends: tuple[object, object]) -> str:
+    """Scores of 10 over time: a dot for each interview with its title, and a line through the smoothed scores.
+
+    `ends` are what the first and the last dot stand for, written below them.
+    """
     places = [_across(number, len(points)) for number in range(len(points))]
     grid = "".join(
         f'<line class="grid" x1="4%" x2="100%" y1="{_down(score)}" y2="{_down(score)}"/>'
@@ -43,7 +46,10 @@ def trend(points: Sequence[tuple[str, float]], smooth: Sequence[float], label: s
         f'<circle class="dot" cx="{place:.2f}%" cy="{_down(score)}" r="3.5"><title>{escape(title)}</title></circle>'
         for place, (title, score) in zip(places, points, strict=True)
     )
-    return f'<svg role="img" aria-label="{escape(label)}" width="100%" height="{TALL}">{grid}{line}{dots}</svg>'
+    first, last = (escape(str(end)) for end in ends)
+    words = f'<text x="4%" y="{TALL + 12}">{first}</text><text x="100%" y="{TALL + 12}" text-anchor="end">{last}</text>'
+    size = f'width="100%" height="{TALL + 18}"'
+    return f'<svg role="img" aria-label="{escape(label)}" {size}>{grid}{line}{dots}{words}</svg>'
 
 
 def _across(number: int, of: int) -> float:

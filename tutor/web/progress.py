@@ -1,6 +1,7 @@
 """Progress as a page: what is due, what is known by topic, the trend, the days of practice, and what to take away."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from html import escape
 
 from tutor.cards import Language, Shelf
@@ -108,7 +109,8 @@ class ProgressPage:
         scores = [score for _, score in scored]
         smooth = [_mean(scores[max(0, end - SMOOTHED) : end]) for end in range(1, len(scores) + 1)]
         points = [(self._about(sitting), score) for sitting, score in scored]
-        yield trend(points, smooth, self._phrases("progress.trend", self._language))
+        ends = (_date(scored[0][0].at), _date(scored[-1][0].at))
+        yield trend(points, smooth, self._phrases("progress.trend", self._language), ends)
         yield f'<p class="soft">{self._say("progress.trend_note", number=SMOOTHED)}</p></section>'
 
     def _calendar(self) -> Iterator[str]:
@@ -159,6 +161,10 @@ class ProgressPage:
         told = about(sitting, self._shelf.topics, self._phrases, self._language)
         score = self._phrases("report.scored", self._language, score="–" if sitting.score is None else sitting.score)
         return f"{told} · {score}"
+
+
+def _date(at: float) -> date:
+    return datetime.fromtimestamp(at).date()
 
 
 def _mean(scores: Sequence[float]) -> float:
