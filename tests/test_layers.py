@@ -12,12 +12,16 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas", "html"},
+    {"rubric"},
     {"events", "settings"},
     {"interview", "timing"},
     {"spacing", "highlights"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"progress", "reporting"},
-    {"history", "models", "models.offline"},
+    {"history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {"models.breaker", "models.metering"},
+    {"models.provider"},
+    {"judging", "models"},
     {"search", "sessions", "archive", "backup", "decks"},
     {"tools"},
     {"agent"},
@@ -30,7 +34,7 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = set().union(*LAYERS[1:9], {"events"}) - {"shelving", "settings"}
+PURE = set().union(*LAYERS[1:10]) - {"settings", "shelving"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",

@@ -10,7 +10,7 @@ from tutor.cards import Language, Source
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
 from tutor.highlights import Moment
 from tutor.interview import Interview
-from tutor.report import Report, Result, TopicScore
+from tutor.report import Report, Result, TopicScore, verdict_of
 from tutor.reporting import as_markdown, quoted
 from tutor.shown import Block, Happened, Item, Said, shown
 from tutor.tutor import Tutor
@@ -43,7 +43,7 @@ def _key_points(tutor: Tutor, result: Result, language: Language) -> Iterator[st
     yield ""
     alone = result.verdicts_alone
     for mark in result.grade.marks:
-        final = phrases(f"verdict.{mark.verdict}", language)
+        final = verdict_of(mark, language, phrases)
         first = alone.get(mark.key_point)
         before = phrases("report.before", language, verdict=phrases(f"verdict.{first}", language)) if first else ""
         changed = f" ({before})" if first and first != mark.verdict else ""
@@ -90,7 +90,7 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
                 said = f" “{mark.quote}”" if mark.quote else ""
                 known = item.revealed or mark.verdict == "covered"
                 text = f" — {mark.text[language]}" if known else ""
-                yield f"- {phrases(f'verdict.{mark.verdict}', language)}{text}{said}"
+                yield f"- {verdict_of(mark, language, phrases)}{text}{said}"
             for found in event.grade.misconceptions:
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"
         case ExplanationGiven():

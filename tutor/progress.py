@@ -132,7 +132,7 @@ def sitting(session: str, timed: Sequence[tuple[float, BaseMessage]]) -> Sitting
         questions=tuple(
             _practised(result, ratings(this, timing.first, left=result.standing == "skipped"), timing.ended)
             for result, this, timing in zip(made.results, interview.rounds, times, strict=True)
-            if result.standing != "open"
+            if result.standing not in ("open", "ungraded")
         ),
     )
 

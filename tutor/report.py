@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tutor.cards import Language, Source, Text, Verdict
-from tutor.grading import Found, Grade, Mark
+from tutor.grading import RUBRIC, Found, Grade, Mark
 from tutor.highlights import Moment, best, misconceptions, weakest
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 from tutor.timing import Timing
 
-Standing = Literal["graded", "skipped", "after_showing", "open"]
+Standing = Literal["graded", "skipped", "after_showing", "ungraded", "open"]
+"""`ungraded`: something was said, but grading failed; that is no score, and no zero either."""
 READ_BELOW = 8.0
 """Questions with a lower score name their sources as reading."""
 
@@ -71,8 +72,8 @@ class Report:
 
     @property
     def counted(self) -> tuple[Result, ...]:
-        """The questions that make the score: all but an open one."""
-        return tuple(result for result in self.results if result.standing != "open")
+        """The questions that make the score: all but an open one and those that could not be graded."""
+        return tuple(result for result in self.results if result.standing not in ("open", "ungraded"))
 
     @property
     def reading(self) -> tuple[Source, ...]:
@@ -108,7 +109,7 @@ def report(interview: Interview, times: Sequence[Timing] = (), due: Mapping[str,
         _result(this, interview, times[place] if place < len(times) else None, back.get(this.asked.card_id))
         for place, this in enumerate(interview.rounds)
     )
-    counted = [result for result in results if result.standing != "open"]
+    counted = [result for result in results if result.standing not in ("open", "ungraded")]
     return Report(
         results=results,
         topics=tuple(_topics(counted)),
@@ -146,6 +147,8 @@ def _standing(this: Round, interview: Interview) -> Standing:
         return "graded"
     if this.given_away:
         return "after_showing"
+    if this.said and not this.grades and (this.left or this is not interview.rounds[-1] or interview.ended):
+        return "ungraded"
     return "skipped" if this.left or this is not interview.rounds[-1] else "open"
 
 
@@ -159,6 +162,26 @@ def _topics(results: list[Result]) -> Iterable[TopicScore]:
 def _mean(scores: Iterable[float]) -> float | None:
     known = list(scores)
     return round(sum(known) / len(known), 1) if known else None
+
+
+def verdict_of(mark: Mark, language: Language, phrases: Phrases) -> str:
+    """The verdict in words, and that it is disputed where judge and rubric contradict each other."""
+    said = phrases(f"verdict.{mark.verdict}", language)
+    return f"{said} ({phrases('verdict.disputed', language)})" if mark.disputed else said
+
+
+def footnotes(grade: Grade, language: Language, phrases: Phrases) -> list[str]:
+    """What a learner should know about how the grade came about."""
+    notes = []
+    if any(mark.verdict == "unsure" for mark in grade.marks):
+        notes.append(phrases("block.unsure", language))
+    if any(mark.disputed for mark in grade.marks):
+        notes.append(phrases("block.disputed", language))
+    if grade.rough:
+        notes.append(phrases("block.rough", language))
+    if grade.grader != RUBRIC:
+        notes.append(phrases("block.judged", language, model=grade.grader))
+    return notes
 
 
 def band(score: float, language: Language, phrases: Phrases) -> str:

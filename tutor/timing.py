@@ -59,7 +59,7 @@ def timings(timed: Iterable[tuple[float, BaseMessage]]) -> tuple[Timing, ...]:
             if isinstance(event, CommandGiven) and event.command in ("skip", "end"):
                 made[-1] = _counted(made[-1], watch, at)
         else:
-            if isinstance(event, AnswerGraded):
+            if isinstance(event, AnswerGraded) and not event.appealed:
                 made[-1] = _counted(made[-1], watch, at)
             watch.since = at
     return tuple(made)

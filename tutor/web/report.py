@@ -8,7 +8,7 @@ from tutor.cards import Language, Text
 from tutor.grading import Mark
 from tutor.highlights import Moment
 from tutor.prompts import Phrases
-from tutor.report import Report, Result, band
+from tutor.report import Report, Result, band, verdict_of
 from tutor.reporting import duration, named, plan, standing, thinking
 from tutor.web.document import document, inline, sources
 from tutor.web.plots import bar
@@ -98,7 +98,7 @@ class ReportPage:
             yield self._say("report.due", date=datetime.fromtimestamp(result.due).date().isoformat())
 
     def _mark(self, mark: Mark, result: Result) -> str:
-        verdict, weight = self._say(f"verdict.{mark.verdict}"), self._say(f"weight.{mark.weight}")
+        verdict, weight = escape(verdict_of(mark, self._language, self._phrases)), self._say(f"weight.{mark.weight}")
         first = result.verdicts_alone.get(mark.key_point)
         before = self._say("report.before", verdict=self._say(f"verdict.{first}")) if first else ""
         changed = f" · {before}" if first != mark.verdict and before else ""
