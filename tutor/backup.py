@@ -35,8 +35,8 @@ def packed(store: Store, learner: str) -> bytes:
         manifest = {"format": FORMAT, "sessions": len(sessions), "records": sum(map(len, sessions.values()))}
         archive.writestr(_entry(_MANIFEST), json.dumps(manifest) + "\n")
         for session, rows in sorted(sessions.items()):
-            lines = (json.dumps(_line(document, meta), ensure_ascii=False) for document, meta in rows)
-            archive.writestr(_entry(f"sessions/{session}.jsonl"), "\n".join(lines) + "\n")
+            lines = "".join(f"{_line(document, meta)}\n" for document, meta in rows)
+            archive.writestr(_entry(f"sessions/{session}.jsonl"), lines)
     return file.getvalue()
 
 
@@ -60,9 +60,10 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _line(document: str, meta: dict[str, Any]) -> dict[str, Any]:
-    answers = {"answers": meta["answers"]} if "answers" in meta else {}
-    return {"sequence": meta["sequence"], "at": meta["at"], **answers, "messages": json.loads(document)}
+def _line(document: str, meta: dict[str, Any]) -> str:
+    """A record as one line of JSON; its messages stand there as they are stored."""
+    head = json.dumps({name: meta[name] for name in ("sequence", "at", "answers") if name in meta})
+    return f'{head[:-1]}, "messages": {document}}}'
 
 
 def _read(file: BinaryIO) -> dict[str, list[Row]]:

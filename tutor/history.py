@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage, HumanMessage, message_to_dict, messages_from_dict
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage, message_to_dict, messages_from_dict
 
 from tutor.errors import HistoryError
+from tutor.events import event_of
 from tutor.settings import Settings
 
 if TYPE_CHECKING:
@@ -310,8 +311,12 @@ def _messages(document: str) -> tuple[BaseMessage, ...]:
 
 
 def _facts(document: str) -> tuple[BaseMessage, ...]:
-    """The messages of a record without those of the tutor's model."""
-    return tuple(messages_from_dict([message for message in json.loads(document) if message["type"] != "ai"]))
+    """The messages of a record without those of the tutor's model; their events are read once, here."""
+    found = messages_from_dict([message for message in json.loads(document) if message["type"] != "ai"])
+    for message in found:
+        if isinstance(message, ToolMessage) and message.artifact:
+            message.artifact = event_of(message)
+    return tuple(found)
 
 
 class _Ownership:

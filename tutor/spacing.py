@@ -17,7 +17,9 @@ FAST = 120.0
 """Seconds to the first answer up to which a key point said without help was easy."""
 WHOLE = ""
 """Stands for every key point of a card, where the answer was shown or the question left before anything was graded."""
-_SCHEDULER = Scheduler(learning_steps=(), relearning_steps=(), enable_fuzzing=False)
+LONGEST = 180
+"""Days after which everything comes back: who prepares for an interview has no use for years."""
+_SCHEDULER = Scheduler(learning_steps=(), relearning_steps=(), maximum_interval=LONGEST, enable_fuzzing=False)
 """No steps within a day: an interview asks a question once, so the shortest interval is a day."""
 
 

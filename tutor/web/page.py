@@ -15,7 +15,7 @@ import gradio as gr
 from fastapi import Request
 
 from tutor.cards import LANGUAGES, LEVELS, Language
-from tutor.errors import TutorError
+from tutor.errors import HistoryError, TutorError
 from tutor.events import BUTTONS, Command, Event, SessionStarted
 from tutor.html import markdown
 from tutor.interview import Interview, after
@@ -285,9 +285,10 @@ class Page:
         try:
             for batch in watched(run):
                 yield [growing.after(batch), "", box_after, gr.skip(), gr.skip()]
-        except (NotSent, TutorError) as error:
-            yield [gr.skip() if isinstance(error, NotSent) else growing.stored(), markdown(str(error)), gr.skip(),
-                   uuid.uuid4().hex, gr.skip()]  # fmt: skip
+        except TutorError as error:
+            told = markdown(self._told(error, language))
+            kept = isinstance(error, NotSent | HistoryError)
+            yield [gr.skip() if kept else growing.stored(), told, gr.skip(), uuid.uuid4().hex, gr.skip()]
             return
         except Exception:
             reference = uuid.uuid4().hex[:8]
@@ -298,6 +299,12 @@ class Page:
         yield [growing.stored(), "", box_after, uuid.uuid4().hex, gr.skip()]
 
     # What the page shows
+
+    def _told(self, error: TutorError, language: Language) -> str:
+        """The error in words for the learner; those of storage are written for whoever runs the tutor."""
+        if isinstance(error, HistoryError):
+            return self.tutor.phrases("say.history_failed", language, reason=error)
+        return str(error)
 
     def conversation(self, learner: str, session: str, language: Language) -> list[Message]:
         transcript = self.tutor.transcript(learner, session)

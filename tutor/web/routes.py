@@ -108,6 +108,12 @@ class Pages:
         data = backup.packed(self._tutor.store, self._learner_of(request))
         return Response(data, media_type="application/zip", headers=_as_file("interview-data.zip"))
 
+    def failed(self, request: Request, error: Exception) -> Response:
+        """The page for a storage that cannot be used."""
+        asked = request.query_params.get("language")
+        language = self._language(request, next((known for known in LANGUAGES if known == asked), None))
+        return PlainTextResponse(self._tutor.phrases("say.history_failed", language, reason=error), 503)
+
     def _report(self, learner: str, sitting: Sitting, language: Language, navigation: str = "") -> str:
         tutor = self._tutor
         topics = tutor.desk.shelf.topics

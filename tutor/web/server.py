@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutor.errors import SettingsError
+from tutor.errors import HistoryError, SettingsError
 from tutor.opening import open_tutor
 from tutor.settings import Settings, stay_silent
 
@@ -114,7 +114,9 @@ def make_app(settings: Settings) -> "FastAPI":
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
-    app.include_router(Pages(tutor, lambda request: learner_of(tutor, request)).router())
+    pages = Pages(tutor, lambda request: learner_of(tutor, request))
+    app.include_router(pages.router())
+    app.add_exception_handler(HistoryError, pages.failed)
     page = Page(tutor).build().queue(default_concurrency_limit=16, max_size=256)
     font = ["ui-sans-serif", "system-ui", "sans-serif"]
     theme = gr.themes.Default(font=font, font_mono=["ui-monospace", "monospace"])
