@@ -61,8 +61,7 @@ def misconceptions(this: Round) -> tuple[Found, ...]:
 
 def said(this: Round) -> str:
     """What the learner said that counts."""
-    earned = [graded.answer for graded in this.grades if not graded.after_showing]
-    return earned[-1] if earned else this.answer
+    return this.earned[-1].answer if this.earned else this.answer
 
 
 def _moment(this: Round, quote: str, about: Text) -> Moment:

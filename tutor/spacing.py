@@ -17,6 +17,8 @@ FAST = 120.0
 """Seconds to the first answer up to which a key point said without help was easy."""
 WHOLE = ""
 """Stands for every key point of a card, where the answer was shown or the question left before anything was graded."""
+_AFTER: Mapping[str, Rating] = {"hint": Rating.Hard, "probe": Rating.Hard, "tell": Rating.Again}
+"""How well a key point was remembered that was said after such help for it; a pump gives nothing away."""
 LONGEST = 180
 """Days after which everything comes back: who prepares for an interview has no use for years."""
 _SCHEDULER = Scheduler(learning_steps=(), relearning_steps=(), maximum_interval=LONGEST, enable_fuzzing=False)
@@ -30,7 +32,7 @@ def ratings(this: Round, first: float | None, *, left: bool) -> Mapping[str, Rat
     question for it, or half said, is Hard; all else is Again, and so is a whole card whose answer was shown first.
     An unsure verdict is no rating.
     """
-    earned = [graded for graded in this.grades if not graded.after_showing]
+    earned = this.earned
     if not earned:
         return {WHOLE: Rating.Again} if this.given_away or left else {}
     fast = first is not None and first <= FAST
@@ -46,9 +48,9 @@ def _rating(mark: Mark, this: Round, earned: Sequence[AnswerGraded], fast: bool)
     if mark.verdict != "covered":
         return Rating.Again
     said = next(graded for graded in earned if _covers(graded, mark.key_point))
-    if any(help_.key_point == mark.key_point and help_.step != "pump" for help_ in this.helps[: said.helps]):
-        return Rating.Hard
-    return Rating.Easy if fast and said is earned[0] else Rating.Good
+    helps = [help_ for help_ in this.helps if help_.step != "pump"][: said.helps]
+    needed = [_AFTER[help_.step] for help_ in helps if help_.key_point == mark.key_point]
+    return min(needed, default=Rating.Easy if fast and said is earned[0] else Rating.Good)
 
 
 def _covers(graded: AnswerGraded, key_point: str) -> bool:
