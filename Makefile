@@ -51,3 +51,7 @@ bench: .venv/ready-dev
 .PHONY: topics
 topics: .venv/ready-dev
 	$(BIN)/python -m tests.topics
+
+.PHONY: fit
+fit: .venv/ready-dev
+	$(BIN)/python -m tests.likeness

@@ -12,6 +12,8 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas", "html", "measures", "attacks"},
+    {"likeness"},
+    {"rough"},
     {"rubric"},
     {"events", "settings"},
     {"interview", "timing"},
@@ -38,7 +40,7 @@ LAYERS = [
 BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
 PURE = set().union(*LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
-    "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
+    "pydantic", "yaml", "numpy", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
     "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
     "html", "markdown_it",

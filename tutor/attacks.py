@@ -6,7 +6,7 @@ The kinds are those that research on automatic grading reports: copies, keyword 
 import random
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ class _Maker:
         self._full = card.answer[language]
         light = min(card.key_points, key=lambda point: point.weight)
         self._weak = light.text[language]
-        self._terms = _terms(self._points, card.question[language])
+        self._terms = _terms(card, language)
 
     def _made(self, kind: int, name: str, answer: str, aim: Aim, base: str = "") -> Attack:
         return Attack(kind, name, self._language, answer, aim, base)
@@ -173,14 +173,16 @@ def _sentences(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"(?<=[.。；])\s*", text) if part.strip()]
 
 
-def _terms(points: Iterable[str], question: str) -> list[str]:
-    """The words of the rubric that carry meaning, without those of the question."""
-    asked = {token.norm for token in Wording(question).tokens}
+def _terms(card: Card, language: Language) -> list[str]:
+    """The terms of the rubric in one language, one for each term of a signal, without those of the question."""
+    asked = Wording(card.question[language])
     found: dict[str, str] = {}
-    for point in points:
-        for words in re.findall(r"[A-Za-z][\w-]{3,}|[\u3400-\u9fff]{2,6}", point):
-            if Wording(words).squeezed not in asked:
-                found.setdefault(words.lower(), words)
+    for point in card.key_points:
+        for term in (term for signal in point.signals for term in signal):
+            words = [word.strip() for word in term.split("|") if "..." not in word]
+            own = [word for word in words if word.isascii() == (language == "en") and len(word) > 1]
+            if own and not asked.find(Wording(own[0]).squeezed):
+                found.setdefault(own[0].lower(), own[0])
     return list(found.values())
 
 

@@ -67,6 +67,19 @@ class KeyPoint(Value):
     probe: Text
 
 
+class Examples(Value):
+    """What learners say about a key point, by the verdict that an examiner gives it."""
+
+    covered: Wordings = Wordings()
+    partly: Wordings = Wordings()
+    contradicted: Wordings = Wordings()
+
+    def said(self, verdict: str, language: Language) -> tuple[str, ...]:
+        """The examples of a verdict (covered, partly or contradicted) in a language."""
+        wordings: Wordings = getattr(self, verdict)
+        return wordings.en if language == "en" else wordings.zh
+
+
 class Misconception(Value):
     """A named wrong belief; `contradicts` names the key point that it denies, if there is one."""
 
@@ -166,6 +179,7 @@ class Shelf(Value):
     topics: Mapping[str, Text]
     terms: Terms = Terms()
     cards: tuple[Card, ...]
+    folder: Path | None = None
 
     @cached_property
     def by_id(self) -> dict[str, Card]:
@@ -175,6 +189,11 @@ class Shelf(Value):
         """How many cards each topic has; topics without cards are left out."""
         counted = {slug: sum(card.topic == slug for card in self.cards) for slug in self.topics}
         return {slug: number for slug, number in counted.items() if number}
+
+    def examples(self, card: Card) -> dict[str, Examples]:
+        """What learners say about each key point of a card; empty where nobody has written examples yet."""
+        path = examples_file(self.folder, card) if self.folder else None
+        return load_examples(path, card) if path and path.exists() else {}
 
 
 def card_files(folder: Path) -> list[Path]:
@@ -208,6 +227,22 @@ def load_terms(folder: Path) -> Terms:
     return _validated(Terms, _read(path) or {}, path) if path.exists() else Terms()
 
 
+def examples_file(folder: Path, card: Card) -> Path:
+    """Where the examples of a card stand, if it has any: `<topic>/said/<id>.yaml`."""
+    return folder / card.topic / "said" / f"{card.id}.yaml"
+
+
+def load_examples(path: Path, card: Card) -> dict[str, Examples]:
+    """The examples in `path`, by key point; raises CardError with file, line and what to mend."""
+    content = _read(path)
+    points = {point.id for point in card.key_points}
+    if not isinstance(content, dict) or not set(content) <= points:
+        raise CardError(
+            f"{path}:1: the examples of a card are a mapping of its key points: {', '.join(sorted(points))}"
+        )
+    return {point: _validated(Examples, said, path) for point, said in content.items()}
+
+
 def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     """All cards of a folder.
 
@@ -224,7 +259,7 @@ def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     topics = load_topics(folder)
     order = list(topics)
     cards.sort(key=lambda card: (order.index(card.topic) if card.topic in topics else len(order), card.id))
-    return Shelf(topics=topics, terms=load_terms(folder), cards=tuple(cards))
+    return Shelf(topics=topics, terms=load_terms(folder), cards=tuple(cards), folder=folder)
 
 
 def _read(path: Path) -> Any:

@@ -7,7 +7,9 @@ from functools import lru_cache
 
 from tutor.cards import LANGUAGES, Card, KeyPoint, Misconception, Shelf, Signal
 from tutor.grading import LONGEST_QUOTE, Found, Gate, Grade, Mark, found, gated, graded, marked, replaced
+from tutor.likeness import Heard, Likeness
 from tutor.matching import Match, Reading, Term, Thesaurus, compiled
+from tutor.rough import rough_grade
 from tutor.statements import discounted_tokens, is_placeholder
 from tutor.wording import Wording
 
@@ -51,6 +53,8 @@ class RubricGrader:
 
     def __init__(self, shelf: Shelf) -> None:
         self._thesaurus = Thesaurus(shelf.terms)
+        self._shelf = shelf
+        self._examples: dict[str, tuple[Card, Heard]] = {}
         self._rubrics: dict[str, tuple[Card, _Rubric]] = {}
         self._real_words = _english_words(shelf)
 
@@ -59,9 +63,21 @@ class RubricGrader:
         if evidence.gate:
             return gated(card, evidence.gate)
         reading = Reading(evidence.wording, evidence.discounted)
+        if not any(point.signals for point in card.key_points):
+            return rough_grade(card, reading)
         misconceptions = tuple(_found(card.misconceptions, rubric, reading))
-        marks = (self._judged(point, rubric, reading) for point in card.key_points)
-        return graded(card, marks, misconceptions)
+        likeness = self._heard(card).likeness(reading)
+        marks = self.by_signals(card, evidence)
+        return graded(
+            card,
+            [_heard(marks[point.id], likeness.get(point.id), reading) for point in card.key_points],
+            misconceptions,
+        )
+
+    def by_signals(self, card: Card, evidence: Evidence) -> dict[str, Mark]:
+        """The mark that its signals alone give each key point."""
+        rubric, reading = self._rubric(card), Reading(evidence.wording, evidence.discounted)
+        return {point.id: self._judged(point, rubric, reading) for point in card.key_points}
 
     def reconsidered(self, card: Card, answer: str, grade: Grade, key_point: str, argument: str) -> Grade:
         """One key point once more; who says it clearly in the argument no longer holds what denied it."""
@@ -78,6 +94,13 @@ class RubricGrader:
         wording = _read(answer).corrected(rubric.vocabulary, self._real_words)
         gate, discounted = _evidence(wording, rubric.tutor_said)
         return Evidence(wording, gate, discounted, rubric.tutor_said)
+
+    def _heard(self, card: Card) -> Heard:
+        known = self._examples.get(card.id)
+        if known is None or known[0] is not card:
+            known = (card, Heard(card, self._shelf.examples(card)))
+            self._examples[card.id] = known
+        return known[1]
 
     def _rubric(self, card: Card) -> _Rubric:
         known = self._rubrics.get(card.id)
@@ -195,6 +218,14 @@ def _opposed(signals: Sequence[tuple[Term, ...]], reading: Reading) -> list[Matc
         for match in reading.matches(signal, opposed=index)
         if not match.denied
     ]
+
+
+def _heard(mark: Mark, likeness: Likeness | None, reading: Reading) -> Mark:
+    """The mark; where no signal stands in the answer, what the answer is like decides."""
+    if mark.verdict != "missed" or likeness is None or likeness.verdict == "missed":
+        return mark
+    quote = reading.wording.quote(*likeness.passage)[:LONGEST_QUOTE]
+    return mark.model_copy(update={"verdict": likeness.verdict, "quote": quote})
 
 
 def _found(beliefs: Sequence[Misconception], rubric: _Rubric, reading: Reading) -> Iterable[Found]:

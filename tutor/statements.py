@@ -6,6 +6,7 @@ Words without a verb, a function word or a relation between them say nothing tha
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from tutor.wording import Token, Wording, stem
@@ -79,6 +80,10 @@ LONGEST_NAME = 3.0
 """Words of an item that can still be a mere name (two Chinese characters are one word)."""
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
+SHORTEST_HEAP = 15
+"""Words of a heap at least."""
+SHARE_OF_JOINTS = 0.33
+"""Sentences have a larger share of words that only join the others."""
 LONGEST_BRACKET = 200
 """Characters that a bracket is looked back for."""
 LONGEST_RUN = 9
@@ -131,6 +136,8 @@ def _sentences(wording: Wording) -> Iterator[list[int]]:
 
 def _only_lists(wording: Wording, indices: list[int]) -> bool:
     tokens = [wording.tokens[index] for index in indices]
+    if _shuffled(wording, tokens):
+        return True
     items = list(_items(wording, tokens))
     if len(items) >= SHORTEST_BAG:
         perhaps = sum(any(_states(token) for token in item) or _measures(item) for item in items)
@@ -159,6 +166,18 @@ def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
         item.append(token)
     if item:
         yield item
+
+
+def _shuffled(wording: Wording, tokens: list[Token]) -> bool:
+    """Whether these are words in a heap: Chinese words with blanks between, or many words with few to join them."""
+    pairs = list(pairwise(tokens))
+    apart = sum(one.kind == two.kind == "cjk" and wording.text[one.end : two.start].isspace() for one, two in pairs)
+    if apart >= SHORTEST_HEAP // 2 and apart * 8 >= len(tokens):
+        return True
+    words = [token.norm for token in tokens if token.kind == "word"]
+    joined = any(mark in wording.text[one.end : two.start] for one, two in pairs for mark in ",:;()")
+    few = sum(word in _FUNCTION_WORDS for word in words) < SHARE_OF_JOINTS * len(words)
+    return len(words) >= SHORTEST_HEAP and len(set(words)) >= 0.9 * len(words) and not joined and few
 
 
 def _says_something(item: list[Token]) -> bool:
