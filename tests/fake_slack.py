@@ -36,6 +36,7 @@ class FakeSlack:
         self.sockets: list[web.WebSocketResponse] = []
         self.connections = 0
         self.port = 0
+        self.pause: Callable[[], float] = lambda: 0.0
         self._stamps = itertools.count(1_750_000_000_000_000)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +71,9 @@ class FakeSlack:
         self.calls.append((time.perf_counter(), method, data))
         if fault := self.fault(method, data):
             return fault
+        await asyncio.sleep(self.pause())
         answer = getattr(self, "_" + method.replace(".", "_"))(data)
+        await asyncio.sleep(self.pause())
         headers = {"x-oauth-scopes": self.scopes} if method == "auth.test" else {}
         return self.after(method, data) or web.json_response({"ok": "error" not in answer, **answer}, headers=headers)
 

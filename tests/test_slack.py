@@ -4,15 +4,21 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.fake_slack import SECRET, FakeSlack, buttons, words
+from tests.conftest import LEARNER, choices
+from tests.fake_slack import SECRET, FakeSlack, buttons, signed, words
+from tests.mutants import mutants
 from tutor.cards import LANGUAGES, Language
 from tutor.errors import SettingsError
 from tutor.settings import Settings
@@ -158,12 +164,8 @@ async def test_where_the_tutor_is_no_member_the_interview_moves_to_direct_messag
 async def test_linking_joins_slack_with_the_page_and_what_is_private_stays_so(
     tutor: Tutor, settings: Settings, slack: FakeSlack
 ) -> None:
-    from tests.conftest import LEARNER, choices
-
     tutor.start(LEARNER, choices())
     async with connected(tutor, settings, slack) as service:
-        import time
-
         code = tutor.people.code(LEARNER, time.time())
         linked = await say(slack, service, slack.command(f"link {code}"), "slash_commands")
         assert tutor.phrases("chat.linked", "en", number=2) in words(linked)
@@ -321,8 +323,6 @@ async def test_dropped_sockets_are_opened_again_and_nothing_is_missed(
 async def test_an_answer_that_takes_long_is_shown_as_it_grows(
     tutor: Tutor, settings: Settings, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
     async with connected(tutor, settings, slack, grow_after=0.02, grow_every=0.05) as service:
         await say(slack, service, slack.message("interview 1"))
         answer = service.dispatcher.chat.answer
@@ -404,3 +404,99 @@ def test_the_manifest_asks_for_no_more_than_what_is_addressed_to_the_tutor() -> 
     }  # fmt: skip
     assert "message.channels" not in asked["settings"]["event_subscriptions"]["bot_events"]
     assert "user" not in asked["oauth_config"]["scopes"]
+
+
+# Signed requests
+
+
+@dataclass
+class Caller:
+    """Slack, as it calls a listening tutor."""
+
+    service: Service
+    session: aiohttp.ClientSession
+    address: str
+
+    async def send(self, body: bytes, headers: Mapping[str, str] | list[tuple[str, str]]) -> tuple[int, str]:
+        async with self.session.post(self.address, data=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    async def event(self, payload: dict[str, Any], at: float | None = None) -> int:
+        body = json.dumps(payload).encode()
+        return (await self.send(body, {"content-type": "application/json", **signed(body, at=at)}))[0]
+
+    async def form(self, fields: dict[str, str]) -> int:
+        body = urlencode(fields).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded", **signed(body)}
+        return (await self.send(body, headers))[0]
+
+
+@asynccontextmanager
+async def called(tutor: Tutor, settings: Settings, slack: FakeSlack, **more: Any) -> AsyncIterator[Caller]:
+    """The tutor listening for signed requests."""
+    async with (
+        running(tutor, slack_settings(settings, slack), interval=0.0, **more) as service,
+        service.by_http(("127.0.0.1", 0)) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Caller(service, session, f"http://127.0.0.1:{port}/slack/events")
+
+
+async def test_an_interview_by_signed_requests(tutor: Tutor, settings: Settings, slack: FakeSlack) -> None:
+    async with called(tutor, settings, slack) as caller:
+        challenge = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
+        status, text = await caller.send(challenge, {"content-type": "application/json", **signed(challenge)})
+        assert (status, json.loads(text)["challenge"]) == (200, "abc")
+        assert await caller.form(slack.command("memory 1 中文")) == 200
+        await until(lambda: len(slack.posts) == 2)
+        answered = slack.mention("不知道", thread=slack.posts[0]["ts"])
+        assert [await caller.event(answered) for _ in range(3)] == [200] * 3
+        await until(lambda: len(slack.posts) == 3)
+        await caller.form({"payload": json.dumps(slack.press("end", slack.posts[2]))})
+        await until(lambda: len(slack.posts) == 4)
+        await caller.service.dispatcher.drain()
+    assert tutor.phrases("gate.dont_know", "zh") in words(slack.posts[2])
+    assert tutor.phrases("report.title", "zh") in words(slack.posts[3])
+    assert len(slack.posts) == 4
+
+
+@pytest.mark.parametrize(("skew", "status"), [(-301, 401), (-299, 200), (0, 200), (299, 200), (301, 401)])
+async def test_the_window_of_time_is_300_seconds(
+    tutor: Tutor, settings: Settings, slack: FakeSlack, skew: int, status: int
+) -> None:
+    async with called(tutor, settings, slack) as caller:
+        assert await caller.event(slack.message("help"), at=time.time() + skew) == status
+
+
+async def test_every_forged_or_malformed_request_is_refused_without_a_word(
+    tutor: Tutor, settings: Settings, slack: FakeSlack, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = json.dumps(slack.message("a forged message")).encode()
+    async with called(tutor, settings, slack) as caller:
+        for body, headers in itertools.islice(mutants(good, random.Random(7)), 200):
+            status, text = await caller.send(body, headers)
+            assert status == (413 if len(body) > 1_000_000 else 401), (status, headers)
+            assert text in ("not from Slack", "too long")
+        for body in (b"{", b"[1]", b"\xff\xfe", b"payload=%7B", b"", b"[" * 100_000, b"{" * 5_000):
+            assert (await caller.send(body, signed(body)))[0] == 401
+        assert await caller.event({"type": "event_callback", "event": {"type": "message"}}) == 200
+        assert await caller.event(slack.message("help")) == 200
+        await until(lambda: len(slack.posts) == 1)
+        await caller.service.dispatcher.drain()
+    assert "forged" not in caplog.text
+
+
+async def test_requests_are_acknowledged_while_every_turn_hangs(
+    tutor: Tutor, settings: Settings, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = threading.Event()
+    async with called(tutor, settings, slack, grow_after=9.0) as caller:
+        monkeypatch.setattr(caller.service.dispatcher.chat, "answer", lambda *given: hung.wait(20) and None)
+        took = []
+        for number in range(100):
+            started = time.perf_counter()
+            assert await caller.event(slack.message("an answer", f"U{number}")) == 200
+            took.append(time.perf_counter() - started)
+        hung.set()
+        await caller.service.dispatcher.drain()
+    assert max(took) < 3.0
