@@ -242,13 +242,9 @@ def new_session() -> str:
     return secrets.token_urlsafe(16)
 
 
-LEARNERS = "learner-"
-"""What the names of the learners' collections begin with."""
-
-
 def collection_name(learner: str) -> str:
     """The learner's collection; Chroma allows only Latin letters and digits in names."""
-    return LEARNERS + digest(learner)
+    return "learner-" + digest(learner)
 
 
 def digest(text: str) -> str:

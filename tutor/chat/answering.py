@@ -32,12 +32,14 @@ from tutor.chat.wishes import (
 from tutor.errors import EngineError
 from tutor.events import SessionStarted
 from tutor.facts import Facts
-from tutor.history import LEARNERS, collection_name, digest, new_session
+from tutor.history import digest, new_session
 from tutor.interview import Interview
 from tutor.people import VALID, BadCode
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 
+DELIVERIES = "deliveries-"
+"""What the names of the collections begin with in which messages stand until they are answered, one an account."""
 REMEMBERED = 2 * 86_400.0
 """Seconds for which an answered message is known; no platform delivers again after that."""
 
@@ -107,7 +109,7 @@ class Chat:
     def unanswered(self, platform: str) -> list[Incoming]:
         """What was accepted and never delivered, oldest first; forgets what was delivered long ago."""
         found = []
-        for name in self.tutor.store.names(LEARNERS):
+        for name in self.tutor.store.names(DELIVERIES):
             facts = Facts(self.tutor.store, name)
             found += [Incoming.model_validate(fact) for _, fact, _ in facts.where(state=f"open:{platform}")]
             facts.drop([key for key, _, at in facts.where(state="done") if at < self._clock() - REMEMBERED])
@@ -179,7 +181,7 @@ class Chat:
         return Writer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
 
     def _facts(self, account: str) -> Facts:
-        return Facts(self.tutor.store, collection_name(account))
+        return Facts(self.tutor.store, DELIVERIES + digest(account))
 
     def _latest(self, account: str) -> str:
         return next((line.session for line in self.tutor.sessions(account)), "")
