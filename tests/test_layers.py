@@ -12,10 +12,14 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
+    {"rubric"},
     {"events", "settings"},
     {"interview"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
-    {"chat.markup", "history", "models", "models.offline"},
+    {"chat.markup", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {"models.breaker", "models.metering"},
+    {"models.provider"},
+    {"judging", "models"},
     {"chat.splitting", "chat.posts", "chat.wishes", "facts", "search", "sessions"},
     {"people"},
     {"tools"},
@@ -31,10 +35,10 @@ LAYERS = [
     {"slack", "web"},
     {"__main__"},
 ]
-PURE = (
-    LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6]
-    | {"events", "plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
-) - {"shelving"}  # fmt: skip
+PURE = set().union(*LAYERS[1:8], {"plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}) - {
+    "settings",
+    "shelving",
+}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
