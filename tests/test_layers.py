@@ -26,9 +26,11 @@ LAYERS = [
     {"agent"},
     {"tutor"},
     {"opening", "exporting"},
+    {"accounts"},
     {"chat.answering", "chat.pacing", "terminal", "web.watching", "web.render"},
     {"chat.dispatching", "chat"},
-    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page"},
+    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.accounts"},
+    {"web.page"},
     {"slack.platform", "slack.app", "web.server"},
     {"slack.receiving"},
     {"slack.running"},
@@ -46,7 +48,7 @@ ALLOWED_IN_PURE = {
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
-    "gradio": {"web.page", "web.server"},
+    "gradio": {"web.accounts", "web.page", "web.server"},
     "slack_bolt": {"slack.app", "slack.receiving", "slack.running"},
     "slack_sdk": {"slack.app", "slack.platform", "slack.running"},
     "os": {"settings", "history", "shelving"},

@@ -84,6 +84,17 @@ def _parser() -> _Parser:
     export.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
     export.set_defaults(run=_export)
 
+    link = commands.add_parser("link", help="be one learner here and in the browser, Slack or Discord")
+    link.add_argument("code", nargs="?", default="", metavar="CODE", help="the code from there (default: make one)")
+    link.set_defaults(run=_link)
+
+    unlink = commands.add_parser("unlink", help="stand alone again")
+    unlink.set_defaults(run=_unlink)
+
+    forget = commands.add_parser("forget", help="delete everything about the learner, after asking")
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.set_defaults(run=_forget)
+
     check = commands.add_parser("check", help="check cards and prompts")
     check.add_argument("card", nargs="*", metavar="CARD", help="ids of cards (default: all cards and prompts)")
     check.set_defaults(run=_check)
@@ -195,6 +206,46 @@ def _export(chosen: argparse.Namespace) -> None:
         chosen.output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{chosen.output} cannot be written ({error.strerror})") from None
+
+
+def _link(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    _print(Accounts(tutor).link(tutor.settings.learner, chosen.code, tutor.settings.language))
+
+
+def _unlink(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    _print(Accounts(tutor).unlink(tutor.settings.learner, tutor.settings.language))
+
+
+def _forget(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    accounts, learner, language = Accounts(tutor), tutor.settings.learner, tutor.settings.language
+    yes = tutor.phrases("chat.forget_yes", language)
+    if not chosen.yes:
+        _print(accounts.ask_to_forget(learner, language))
+        print(f"{yes}? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+            _print(tutor.phrases("chat.kept", language))
+            return
+    _print(accounts.forget(learner, language))
+
+
+def _print(text: str) -> None:
+    """Prints Markdown of ours."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(text))
 
 
 def _session(tutor: "Tutor", wanted: str | None) -> str:

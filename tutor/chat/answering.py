@@ -6,14 +6,15 @@ What was accepted is written down before the platform is told so; whoever starts
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tutor import exporting
+from tutor.accounts import DAILIES, PLACES, Accounts
 from tutor.cards import Language
-from tutor.chat.posts import Button, File, Post, Writer
+from tutor.chat.markup import blocks
+from tutor.chat.posts import Button, File, Post, Section, Writer
 from tutor.chat.wishes import (
     Again,
     Confirm,
@@ -34,7 +35,6 @@ from tutor.events import SessionStarted
 from tutor.facts import Facts
 from tutor.history import digest, new_session
 from tutor.interview import Interview
-from tutor.people import VALID, BadCode
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 
@@ -84,8 +84,9 @@ class Chat:
         self.tutor = tutor
         self.words = Words(tutor.phrases, tutor.desk.shelf.topics)
         self._clock = clock
-        self._places = Facts(tutor.store, "chat-places")
-        self._dailies = Facts(tutor.store, "chat-dailies")
+        self.accounts = Accounts(tutor, clock)
+        self._places = Facts(tutor.store, PLACES)
+        self._dailies = Facts(tutor.store, DAILIES)
 
     # Once
 
@@ -150,11 +151,13 @@ class Chat:
             case Say() | Press():
                 return self._said(incoming, watcher)
             case Link(code=code):
-                return self._link(incoming, code)
+                return self._note(self.accounts.link(incoming.account, code, self.language(incoming)))
             case Do(order=order):
                 return self._do(incoming, order)
             case Confirm(forget=forget):
-                return self._forget(incoming) if forget else self.writer(incoming).note("chat.kept", private=True)
+                if not forget:
+                    return self.writer(incoming).note("chat.kept", private=True)
+                return self._note(self.accounts.forget(incoming.account, self.language(incoming)))
             case Daily():
                 return self._daily(incoming, incoming.wish)
             case DailyDue():
@@ -274,49 +277,34 @@ class Chat:
 
     # The account
 
-    def _link(self, incoming: Incoming, code: str) -> Post:
-        writer, people = self.writer(incoming), self.tutor.people
-        if not code:
-            made = people.code(incoming.account, self._clock())
-            return writer.note("chat.code", private=True, code=made, minutes=int(VALID / 60))
-        try:
-            people.join(incoming.account, code, self._clock())
-        except BadCode as error:
-            return writer.note(error.reason, private=True)
-        return writer.note("chat.linked", private=True, number=len(people.accounts(incoming.account)))
-
     def _do(self, incoming: Incoming, order: str) -> Post:
         writer, account = self.writer(incoming), incoming.account
         match order:
             case "report":
                 return self._report(incoming, writer)
             case "export":
-                everything = self.everything(account)
-                text = json.dumps(everything, ensure_ascii=False, indent=1)
-                note = writer.note("chat.exported", private=True, sessions=len(everything["sessions"]))
-                return Post(
-                    note.sections, file=File("interviews.json", writer.say("chat.export_title"), text), private=True
-                )
+                return self._export(account, writer)
             case "unlink":
-                left = self.tutor.people.leave(account)
-                return writer.note("chat.unlinked" if left else "chat.not_linked", private=True)
+                return self._note(self.accounts.unlink(account, writer.language))
             case "forget":
-                return self._ask_to_forget(account, writer)
+                yes = Button("forget", writer.say("chat.forget_yes"), risky=True)
+                no = Button("keep", writer.say("chat.forget_no"))
+                return self._note(self.accounts.ask_to_forget(account, writer.language), (yes, no))
             case "daily_off":
                 self._dailies.drop([digest(account)])
                 return writer.note("chat.daily_off", private=True)
             case _:
                 return writer.note("chat.help", private=True)
 
-    def everything(self, account: str) -> dict[str, Any]:
-        """All that is stored of the person, as plain JSON."""
-        lines = self.tutor.sessions(account)
-        return {
-            "format": 1,
-            "accounts": list(self.tutor.people.accounts(account)),
-            "daily": self._dailies.get(digest(account)),
-            "sessions": [exporting.data(self.tutor, account, line.session) for line in lines],
-        }
+    def _note(self, text: str, buttons: tuple[Button, ...] = ()) -> Post:
+        """Words of ours for the sender alone."""
+        return Post((Section(blocks(text, ours=True), tone="note"),), buttons, private=True)
+
+    def _export(self, account: str, writer: Writer) -> Post:
+        everything = self.accounts.everything(account)
+        text = json.dumps(everything, ensure_ascii=False, indent=1)
+        note = writer.note("chat.exported", private=True, sessions=len(everything["sessions"]))
+        return replace(note, file=File("interviews.json", writer.say("chat.export_title"), text))
 
     def _report(self, incoming: Incoming, writer: Writer) -> Post:
         place = self.place(incoming)
@@ -325,22 +313,6 @@ class Chat:
             return writer.note("chat.no_report", private=True)
         interview = self.tutor.interview(incoming.account, session)
         return self._writer(interview.language).report(interview, session)
-
-    def _ask_to_forget(self, account: str, writer: Writer) -> Post:
-        buttons = (
-            Button("forget", writer.say("chat.forget_yes"), risky=True),
-            Button("keep", writer.say("chat.forget_no")),
-        )
-        sessions, accounts = len(self.tutor.sessions(account)), len(self.tutor.people.accounts(account))
-        return writer.note("chat.forget_ask", private=True, buttons=buttons, sessions=sessions, accounts=accounts)
-
-    def _forget(self, incoming: Incoming) -> Post:
-        writer = self.writer(incoming)
-        for owner in map(digest, self.tutor.people.accounts(incoming.account)):
-            self._places.drop([key for key, _, _ in self._places.where(owner=owner)])
-            self._dailies.drop([owner])
-        self.tutor.people.forget(incoming.account)
-        return writer.note("chat.forgotten", private=True)
 
     def _unclear(self, incoming: Incoming, words: str) -> Post:
         writer, shelf = self.writer(incoming), self.tutor.desk.shelf
