@@ -339,6 +339,23 @@ async def test_what_the_platform_did_not_confirm_is_tried_again_and_what_it_refu
     assert chat.unanswered("test") == []
 
 
+async def test_a_fault_of_ours_is_told_under_a_number_and_not_tried_for_ever(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(incoming: Incoming, watcher: object = None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(chat, "answer", broken)
+    platform = MemoryPlatform()
+    work = dispatcher(chat, platform)
+    message = sent(Do(order="help"))
+    await work.take(message)
+    await work.drain()
+    told = words(platform.posted[message.id][1])
+    assert told.split("Reference ")[1][:8] in caplog.text
+    assert chat.unanswered("test") == []
+
+
 async def test_a_revoked_token_ends_all_work_at_once(chat: Chat) -> None:
     calls = []
 

@@ -157,7 +157,10 @@ class Dispatcher:
         _LOG.exception("message failed (reference %s)", reference)
         writer = await self._in(self._turning, lambda: self.chat.writer(incoming))
         post = writer.note("say.failed", reference=reference)
-        await self._platform.deliver(incoming, post, "", again=True)
+        try:
+            await self._platform.deliver(incoming, post, "", again=True)
+        except (Unsure, Refused, Revoked) as error:
+            _LOG.warning("and the sender could not be told: %s", error)
 
     async def _answered(self, incoming: Incoming) -> tuple[Post | None, str]:
         """The answer, and the reference of the draft that showed it growing, if it took that long."""
