@@ -27,6 +27,7 @@ LAYERS = [
     {"tutor"},
     {"opening", "exporting"},
     {"accounts"},
+    {"chat.inbox"},
     {"chat.answering", "chat.pacing", "terminal", "web.watching", "web.render"},
     {"chat.dispatching", "chat"},
     {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.accounts"},

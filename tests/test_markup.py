@@ -146,3 +146,14 @@ def test_what_is_too_long_for_one_slack_message_becomes_several() -> None:
     assert len(sent) == 5
     assert [unfit(message) for message in sent] == [""] * 5
     assert "".join(map(words, sent)).count("A sentence of some length.") == 1500
+
+
+def test_slack_is_given_rich_text_with_our_own_line_breaks() -> None:
+    title, text = "Question", "Some **bold** text\n\n- one\n- two\n\n> said\n\n```\nx\n```"
+    [message] = messages(Post((Section(blocks(text), title),)))
+    [rich] = message["blocks"]
+    kinds = [element["type"] for element in rich["elements"]]
+    assert kinds == ["rich_text_section", "rich_text_quote", "rich_text_preformatted"]
+    section = rich["elements"][0]["elements"]
+    assert "".join(element["text"] for element in section) == "Question\nSome bold text\n\n• one\n• two"
+    assert [element["text"] for element in section if element.get("style") == {"bold": True}] == ["Question", "bold"]
