@@ -112,11 +112,12 @@ async def storm(number: int, every: float, seed: int, *, channel: bool) -> None:
         next_kill = began + every
         for payload in deliveries:
             await run.send(payload)
-            await asyncio.sleep(chance.expovariate(1 / 0.02))
-            if time.monotonic() > next_kill and run.slack.sockets:
+            await asyncio.sleep(chance.expovariate(1 / 0.04))
+            if time.monotonic() > next_kill:
                 await run.kill()
                 await run.start()
-                next_kill = time.monotonic() + 3.0 + chance.uniform(0.2, 2 * every)
+                await slack.linked.wait()
+                next_kill = time.monotonic() + chance.uniform(0.1, 2 * every)
         await settled(run, payloads)
         await run.kill()
         found = replies(slack)
@@ -244,8 +245,8 @@ def main() -> None:
     if chosen.calls:
         asyncio.run(acknowledgements(chosen.calls))
     if chosen.messages:
-        asyncio.run(storm(chosen.messages, 2.0, chosen.seed, channel=False))
-        asyncio.run(storm(chosen.messages // 4, 2.0, chosen.seed, channel=True))
+        asyncio.run(storm(chosen.messages, 5.0, chosen.seed, channel=False))
+        asyncio.run(storm(chosen.messages // 4, 5.0, chosen.seed, channel=True))
 
 
 if __name__ == "__main__":
