@@ -10,8 +10,9 @@ import pytest
 
 from tests.platform import MemoryPlatform, words
 from tutor.cards import Language
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
 from tutor.chat.dispatching import Dispatcher, Refused, Revoked, Unsure
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Again, Confirm, Daily, DailyDue, Do, Link, Press, Say, Start, Unclear, Wish
 from tutor.history import Store
 from tutor.tutor import Tutor

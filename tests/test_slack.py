@@ -139,7 +139,10 @@ async def test_two_learners_in_one_channel_keep_to_their_own(
         assert refused["user"] == "U2"
         refused = await say(slack, service, slack.press("show", first, "U2"), "interactive")
         assert refused["user"] == "U2"
-        await slack.send(slack.press("answer", first, "U2"), "interactive")
+        refused = await say(slack, service, slack.press("answer", first, "U2"), "interactive")
+        assert refused["user"] == "U2"
+        assert slack.forms == []
+        await slack.send(slack.press("answer", first, "U1"), "interactive")
         await until(lambda: bool(slack.forms))
         refused = await say(slack, service, slack.fill(slack.forms[0], "an answer of another", "U2"), "interactive")
         assert refused["user"] == "U2"

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
+from tutor.chat.inbox import Incoming
 from tutor.chat.posts import Post
 from tutor.errors import HistoryError, TutorError
 from tutor.tutor import Watcher
