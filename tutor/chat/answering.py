@@ -126,40 +126,38 @@ class Chat(Inbox):
         )
 
     def _said(self, incoming: Incoming, watcher: Watcher) -> Post | None:
-        if begun := self._as_start(incoming):
-            return self._start(begun, watcher)
-        session, refused = self._session(incoming)
-        if refused:
-            return refused
+        account, wish = incoming.account, incoming.wish
+        session, own = self._session(incoming)
+        if not session:
+            begun = self._as_start(incoming)
+            return (
+                self._start(begun, watcher) if begun else self.writer(incoming).note("chat.no_interview", private=True)
+            )
+        if not own:
+            return self.writer(incoming).note("chat.not_yours", private=True)
         try:
-            if isinstance(incoming.wish, Press):
-                self.tutor.give(
-                    incoming.account, session, incoming.wish.command, message_id=incoming.id, watcher=watcher
-                )
+            if isinstance(wish, Press):
+                self.tutor.give(account, session, wish.command, message_id=incoming.id, watcher=watcher)
             else:
-                text = getattr(incoming.wish, "text", "")
-                self.tutor.reply(incoming.account, session, text, message_id=incoming.id, watcher=watcher)
+                text = getattr(wish, "text", "")
+                self.tutor.reply(account, session, text, message_id=incoming.id, watcher=watcher)
         except (NotSent, EngineError) as error:
-            return self._writer(self.tutor.interview(incoming.account, session).language).refusal(str(error))
+            return self._writer(self.tutor.interview(account, session).language).refusal(str(error))
         return self._turn(incoming, session, watcher)
 
+    def _session(self, incoming: Incoming) -> tuple[str, bool]:
+        """The session that a message belongs to, "" for none, and whether it is the sender's."""
+        if named := getattr(incoming.wish, "session", ""):
+            return named, self.tutor.interview(incoming.account, named).started is not None
+        place = self.place(incoming)
+        return (place.session, place.own) if place else ("", True)
+
     def _as_start(self, incoming: Incoming) -> Incoming | None:
-        """The message as the choices of an interview, where none runs at its place and the words can be read so."""
-        if not isinstance(incoming.wish, Say) or incoming.wish.session or self.place(incoming):
+        """The message as the choices of an interview, where its words can be read so."""
+        if not isinstance(incoming.wish, Say):
             return None
         wish = self.words.start(self.words.without_prefix(incoming.wish.text))
         return incoming.model_copy(update={"wish": wish}) if isinstance(wish, Start) else None
-
-    def _session(self, incoming: Incoming) -> tuple[str, Post | None]:
-        """The session that a message belongs to, or the post that refuses it."""
-        place, named = self.place(incoming), getattr(incoming.wish, "session", "")
-        writer = self.writer(incoming)
-        if named:
-            own = self.tutor.interview(incoming.account, named).started is not None
-            return named, None if own else writer.note("chat.not_yours", private=True)
-        if place is None:
-            return "", writer.note("chat.no_interview", private=True)
-        return place.session, None if place.own else writer.note("chat.not_yours", private=True)
 
     def _turn(self, incoming: Incoming, session: str, watcher: Watcher) -> Post | None:
         """The post of the turn that answers the message; the turn is run if a killed process left it open."""
