@@ -182,6 +182,14 @@ def test_three_front_ends_are_one_learner(chat: Chat, tutor: Tutor) -> None:
         tuple(s.session for s in tutor.sessions("me"))
     }
     assert len(tutor.sessions("me")) == 3
+    for number, account in enumerate(accounts):
+        answer(chat, sent(Say(text=f"I think it is about bytes {number}"), account))
+        answer(chat, sent(Press(command="end"), account))
+    seen = [tutor.progress(account) for account in accounts]
+    assert {progress.questions for progress in seen} == {3}
+    assert {tuple(each.card.id for each in progress.due) for progress in seen} == {
+        tuple(each.card.id for each in seen[0].due)
+    }
 
 
 def test_wrong_old_and_own_codes_open_nothing(chat: Chat, tutor: Tutor) -> None:
@@ -393,3 +401,9 @@ async def test_an_answer_that_takes_long_shows_as_it_grows(chat: Chat, monkeypat
     await work.drain()
     assert [words(draft).strip() for draft in platform.drafts][-1] == "Let me think."
     assert len(platform.posted) == 1
+    platform.drafts.clear()
+    assert chat.accept(sent(Do(order="help")))
+    again = dispatcher(chat, platform, grow_after=0.01, grow_every=0.01)
+    assert await again.recover() == 1
+    await again.drain()
+    assert (len(platform.posted), platform.drafts) == (2, []), "what an earlier process showed would be doubled"

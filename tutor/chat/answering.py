@@ -248,8 +248,12 @@ class Chat(Inbox):
         if current and place and place.session != incoming.session:
             language = self.language(incoming)
             return self._writer(language).note("chat.daily_open", question=current.asked.question[language])
+        due = self.tutor.progress(incoming.account).due[:1]
         choices = SessionStarted(
-            language=self.language(incoming), questions=1, seed=random.Random(incoming.session).randrange(2**31)
+            language=self.language(incoming),
+            questions=1,
+            cards=tuple(card.card.id for card in due),
+            seed=random.Random(incoming.session).randrange(2**31),
         )
         self.begin(incoming)
         return self._started(incoming, choices, watcher)

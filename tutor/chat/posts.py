@@ -12,7 +12,8 @@ from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAs
 from tutor.grading import Mark
 from tutor.interview import Interview
 from tutor.prompts import Phrases
-from tutor.report import as_markdown, band, footnotes, report, verdict_of
+from tutor.report import band, footnotes, report, verdict_of
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said, shown
 
 Tone = Literal["plain", "question", "grade", "teaching", "follow_up", "report", "note", "alert"]
