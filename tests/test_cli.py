@@ -205,3 +205,30 @@ def test_gradio_is_not_loaded_for_the_terminal() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_accounts_are_joined_parted_and_forgotten_from_the_terminal(shell: Shell) -> None:
+    shell("chat", "--topic", "memory", "--questions", "1", stdin="keys of past tokens\n")
+    made = shell("link")
+    found = re.search(r"[2-9A-Z]{4}-[2-9A-Z]{4}", made.stdout)
+    assert found, made.stderr
+    joined = shell("link", found.group(), TUTOR_LEARNER="slack:T1:U1")
+    assert "one learner" in joined.stdout
+    assert shell("sessions", TUTOR_LEARNER="slack:T1:U1").stdout == shell("sessions").stdout != ""
+    assert "stands alone" in shell("unlink", TUTOR_LEARNER="slack:T1:U1").stdout
+    assert shell("sessions", TUTOR_LEARNER="slack:T1:U1").stdout == ""
+    assert "Nothing was deleted" in shell("forget", stdin="no\n").stdout
+    assert "Deleted" in shell("forget", stdin="yes\n").stdout
+    assert shell("sessions").stdout == ""
+
+
+def test_slack_is_told_what_is_missing_in_one_line(shell: Shell) -> None:
+    result = shell("slack")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("tutor: TUTOR_SLACK_BOT_TOKEN is not set; it stands at api.slack.com/apps under")
+    assert result.stderr.count("\n") == 1
+    assert "socket_mode_enabled: true" in shell("slack", "--manifest").stdout
+    nobody = {"TUTOR_SLACK_BOT_TOKEN": "xoxb-1", "TUTOR_SLACK_APP_TOKEN": "xapp-1"}
+    unreachable = shell("slack", TUTOR_SLACK_API="http://127.0.0.1:9/api/", **nobody)
+    assert unreachable.returncode == 1
+    assert unreachable.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The command line: interview in the terminal, serve the page, report and export sessions, check cards and prompts."""
+"""The command line: interview in the terminal, serve the page or Slack, report and export sessions, check cards."""
 
 import argparse
 import importlib
@@ -65,6 +65,13 @@ def _parser() -> _Parser:
     serve.add_argument("--port", type=_port, default=PORT, help=f"port to listen on (default: {PORT})")
     serve.set_defaults(run=_serve)
 
+    slack = commands.add_parser("slack", help="interviews in Slack")
+    slack.add_argument("--manifest", action="store_true", help="print the manifest to create the Slack app from")
+    slack.add_argument("--http", action="store_true", help="take signed requests instead of opening a socket")
+    slack.add_argument("--host", default="127.0.0.1", help="with --http: address to listen on (default: this machine)")
+    slack.add_argument("--port", type=_port, default=3000, help="with --http: port to listen on (default: 3000)")
+    slack.set_defaults(run=_slack)
+
     sessions = commands.add_parser("sessions", help="list earlier interviews")
     sessions.set_defaults(run=_sessions)
 
@@ -88,6 +95,16 @@ def _parser() -> _Parser:
     export.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
     export.set_defaults(run=_export)
 
+    link = commands.add_parser("link", help="be one learner here and in the browser, Slack or Discord")
+    link.add_argument("code", nargs="?", default="", metavar="CODE", help="the code from there (default: make one)")
+    link.set_defaults(run=_link)
+
+    unlink = commands.add_parser("unlink", help="stand alone again")
+    unlink.set_defaults(run=_unlink)
+
+    forget = commands.add_parser("forget", help="delete everything about the learner, after asking")
+    forget.add_argument("--yes", action="store_true", help="do not ask")
+    forget.set_defaults(run=_forget)
     import_ = commands.add_parser("import", help="read back a ZIP of tutor export --all")
     import_.add_argument("file", type=Path, metavar="FILE")
     import_.set_defaults(run=_import)
@@ -160,6 +177,21 @@ def _serve(chosen: argparse.Namespace) -> None:
     from tutor.web import serve
 
     serve(_settings(), chosen.host, chosen.port)
+
+
+def _slack(chosen: argparse.Namespace) -> None:
+    if chosen.manifest:
+        from tutor.slack.manifest import manifest
+
+        sys.stdout.write(manifest())
+        return
+    try:
+        from tutor.slack.running import serve
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("slack_bolt", "slack_sdk", "aiohttp"):
+            raise
+        raise SettingsError(f"{error.name} is missing; install it with: pip install 'interview-tutor[slack]'") from None
+    serve(_settings(), (chosen.host, chosen.port) if chosen.http else None)
 
 
 def _sessions(chosen: argparse.Namespace) -> None:
@@ -284,6 +316,46 @@ def _give(content: bytes, output: Path | None) -> None:
         output.write_bytes(content)
     except OSError as error:
         raise SettingsError(f"{output} cannot be written ({error.strerror})") from None
+
+
+def _link(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    _print(Accounts(tutor).link(tutor.settings.learner, chosen.code, tutor.settings.language))
+
+
+def _unlink(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    _print(Accounts(tutor).unlink(tutor.settings.learner, tutor.settings.language))
+
+
+def _forget(chosen: argparse.Namespace) -> None:
+    from tutor.accounts import Accounts
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    accounts, learner, language = Accounts(tutor), tutor.settings.learner, tutor.settings.language
+    yes = tutor.phrases("chat.forget_yes", language)
+    if not chosen.yes:
+        _print(accounts.ask_to_forget(learner, language))
+        print(f"{yes}? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+            _print(tutor.phrases("chat.kept", language))
+            return
+    _print(accounts.forget(learner, language))
+
+
+def _print(text: str) -> None:
+    """Prints Markdown of ours."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(highlight=False).print(Markdown(text))
 
 
 def _session(tutor: "Tutor", wanted: str | None) -> str:

@@ -10,10 +10,13 @@ import json
 import os
 import re
 import secrets
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -81,6 +84,7 @@ class Store:
         self._lock = None if settings.chroma_url else _Ownership(settings.data)
         self._client = _server(settings.chroma_url) if settings.chroma_url else _embedded(settings.data)
         self._deadline = DEADLINE if settings.chroma_url else None
+        self._folder = None if settings.chroma_url else settings.data
         self._collections: dict[str, Collection] = {}
         self._opening = threading.Lock()
 
@@ -117,6 +121,49 @@ class Store:
     def _workers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers=16, thread_name_prefix="chroma")
 
+    def add_once(self, name: str, record_id: str, document: str, meta: dict[str, Any]) -> bool:
+        """Adds a record unless its id is taken; whether it is ours that stands there now."""
+        collection, token = self.collection(name), secrets.token_hex(8)
+        stamped = {**meta, "token": token}
+        self.call(
+            lambda: collection.add(ids=[record_id], embeddings=_VECTOR, documents=[document], metadatas=[stamped])  # type: ignore[arg-type]
+        )
+        kept = self.call(lambda: collection.get(ids=[record_id], include=["metadatas"]))["metadatas"]
+        return bool(kept) and kept[0]["token"] == token  # type: ignore[index]
+
+    def select(self, name: str, where: dict[str, Any] | None) -> Iterator[Row]:
+        """Documents and metadata of the records that match, in no order."""
+        collection, offset = self.collection(name), 0
+        while True:
+            page = self.call(
+                lambda start=offset: collection.get(  # type: ignore[misc]
+                    where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
+                )
+            )
+            documents = cast(list[str], page["documents"])
+            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
+            if len(documents) < PAGE:
+                return
+            offset += PAGE
+
+    def names(self, prefix: str) -> list[str]:
+        """The collections whose name begins so."""
+        return [found.name for found in self.call(self._client.list_collections) if found.name.startswith(prefix)]
+
+    def erase(self, names: Sequence[str]) -> None:
+        """Deletes collections so that no file of the data folder holds their text any more."""
+        import chromadb.errors
+
+        kept = set(self.names(""))
+        for name in names:
+            with self._opening:
+                self._collections.pop(name, None)
+            if name in kept:
+                with suppress(chromadb.errors.NotFoundError):
+                    self.call(lambda name=name: self._client.delete_collection(name))  # type: ignore[misc]
+        if self._folder:
+            _compact(self._folder / "chroma")
+
     def close(self) -> None:
         """Gives the data folder back, for another process to open."""
         close = getattr(self._client, "close", None)
@@ -139,36 +186,18 @@ class ChromaHistory(BaseChatMessageHistory):
         self._known: list[Record] | None = None
 
     @property
-    def _collection(self) -> "Collection":
-        return self._store.collection(collection_name(self.learner))
-
-    @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """The transcript, oldest first."""
         return [message for record in self.records() for message in record.messages]
 
     def records(self) -> list[Record]:
         """All records of the session in the order of the transcript, read now."""
-        found = self._all({"session": self.session})
+        found = self._store.select(collection_name(self.learner), {"session": self.session})
         self._known = sorted(
             (Record(meta["sequence"], _messages(text), meta["at"], meta.get("answers")) for text, meta in found),
             key=lambda record: record.order,
         )
         return self._known
-
-    def _all(self, where: dict[str, Any] | None) -> Iterator[Row]:
-        offset = 0
-        while True:
-            page = self._store.call(
-                lambda start=offset: self._collection.get(  # type: ignore[misc]
-                    where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
-                )
-            )
-            documents = cast(list[str], page["documents"])
-            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
-            if len(documents) < PAGE:
-                return
-            offset += PAGE
 
     def knows(self, message_id: str) -> bool:
         """Whether a message of this id was in the records when they were last read."""
@@ -185,40 +214,30 @@ class ChromaHistory(BaseChatMessageHistory):
         """
         stored = tuple(map(_storable, messages))
         document = json.dumps([message_to_dict(message) for message in stored], ensure_ascii=False)
-        token = secrets.token_hex(8)
         known = self.records() if self._known is None else self._known
         while True:
             if answers is not None and any(record.answers == answers for record in known):
                 return -1
             sequence = max((record.sequence for record in known), default=-1) + 1
-            meta: dict[str, Any] = {"session": self.session, "sequence": sequence, "token": token, "at": at}
+            meta: dict[str, Any] = {"session": self.session, "sequence": sequence, "at": at}
             if answers is not None:
                 meta["answers"] = answers
-            if self._wins(f"{self.session}/{sequence:08d}", document, meta):
+            if self._store.add_once(collection_name(self.learner), f"{self.session}/{sequence:08d}", document, meta):
                 self._known = [*known, Record(sequence, stored, at, answers)]
                 return sequence
             known = self.records()
 
-    def _wins(self, record_id: str, document: str, meta: dict[str, Any]) -> bool:
-        """Whether the record stands under its id after the attempt to add it."""
-        collection = self._collection
-        self._store.call(
-            lambda: collection.add(ids=[record_id], embeddings=_VECTOR, documents=[document], metadatas=[meta])  # type: ignore[arg-type]
-        )
-        kept = self._store.call(lambda: collection.get(ids=[record_id], include=["metadatas"]))["metadatas"]
-        return bool(kept) and kept[0]["token"] == meta["token"]  # type: ignore[index]
-
     def clear(self) -> None:
         """Deletes the session's records."""
-        self._store.call(lambda: self._collection.delete(where={"session": self.session}))
+        collection = self._store.collection(collection_name(self.learner))
+        self._store.call(lambda: collection.delete(where={"session": self.session}))
 
 
 def sessions(store: Store, learner: str) -> list[SessionLine]:
     """The learner's sessions, the latest first."""
-    history = ChromaHistory(store, learner, "list")
     lines = [
         SessionLine(meta["session"], meta["at"], _messages(document)[0])
-        for document, meta in history._all({"sequence": 0})
+        for document, meta in store.select(collection_name(learner), {"sequence": 0})
     ]
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
 
@@ -236,7 +255,7 @@ def count(store: Store, learner: str) -> int:
 
 def written_since(store: Store, learner: str, at: float) -> set[str]:
     """The learner's sessions that have a record of that time (seconds) or a later one."""
-    found = ChromaHistory(store, learner, "list")._all({"at": {"$gte": at}})
+    found = store.select(collection_name(learner), {"at": {"$gte": at}})
     return {meta["session"] for _, meta in found}
 
 
@@ -254,7 +273,7 @@ def stored(store: Store, learner: str, session: str | None = None) -> dict[str, 
     """The records of the learner's sessions (or of one) as they are stored, by session and in order of their number."""
     rows: dict[str, list[Row]] = {}
     where = None if session is None else {"session": session}
-    for document, meta in ChromaHistory(store, learner, session or "list")._all(where):
+    for document, meta in store.select(collection_name(learner), where):
         rows.setdefault(meta["session"], []).append((document, meta))
     return {name: sorted(own, key=lambda row: row[1]["sequence"]) for name, own in rows.items()}
 
@@ -289,7 +308,12 @@ def new_session() -> str:
 
 def collection_name(learner: str) -> str:
     """The learner's collection; Chroma allows only Latin letters and digits in names."""
-    return "learner-" + hashlib.sha256(learner.encode()).hexdigest()[:32]
+    return "learner-" + digest(learner)
+
+
+def digest(text: str) -> str:
+    """A name that stands for a text without telling it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _storable(message: BaseMessage) -> BaseMessage:
@@ -356,6 +380,16 @@ def _owner(folder: Path) -> str:
         return str(json.loads((folder / "owner.json").read_text(encoding="utf-8"))["pid"])
     except (OSError, ValueError, KeyError):
         return "unknown"
+
+
+def _compact(folder: Path) -> None:
+    """Rewrites the database without freed pages, and removes the index files of deleted collections."""
+    with closing(sqlite3.connect(folder / "chroma.sqlite3", timeout=30)) as database:
+        database.execute("VACUUM")
+        kept = {row[0] for row in database.execute("SELECT id FROM segments")}
+    for index in folder.iterdir():
+        if index.is_dir() and index.name not in kept:
+            shutil.rmtree(index, ignore_errors=True)
 
 
 def _embedded(folder: Path) -> "ClientAPI":

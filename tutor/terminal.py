@@ -1,6 +1,5 @@
 """The interview in a terminal: readable colours on a screen, plain text in a pipe."""
 
-import re
 import sys
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -22,12 +21,12 @@ from tutor.events import (
 )
 from tutor.formulas import readable
 from tutor.interview import Interview
+from tutor.plain import harmless
 from tutor.report import band, footnotes, verdict_of
 from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {"covered": "green", "partly": "yellow", "missed": "bright_black", "contradicted": "red", "unsure": "cyan"}
 _SIGNS = {"covered": "●", "partly": "◐", "missed": "○", "contradicted": "✗", "unsure": "?"}
 
@@ -114,11 +113,6 @@ class Terminal:
         notes = footnotes(grade, language, phrases)
         lines += [Padding(Styled(harmless(note), style="italic"), (0, 0, 0, 2)) for note in notes]
         return Group(*lines)
-
-
-def harmless(text: str) -> str:
-    """The text without control characters and marks of direction, which could rewrite the screen."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n"))
 
 
 def _formulas(text: str, style: str = "") -> Styled:

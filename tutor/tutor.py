@@ -36,6 +36,7 @@ from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
+from tutor.people import People
 from tutor.progress import Progress, Sitting, due, progress
 from tutor.prompts import Phrases
 from tutor.report import Report, report
@@ -77,18 +78,26 @@ class Tutor:
         self.engine = engine
         self.store = store
         self.phrases = phrases
+        self.people = People(store)
+        self._holders: dict[tuple[str, str], str] = {}
         self._clock = clock
         self.archive = Archive(store)
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
 
-    def start(self, learner: str, choices: SessionStarted, watcher: Watcher | None = None) -> str:
-        """Begins an interview with its first question and gives the session's id."""
-        session = new_session()
-        history = self._history(learner, session)
+    def start(
+        self, learner: str, choices: SessionStarted, watcher: Watcher | None = None, *, session: str = "",
+        message_id: str = "",
+    ) -> str:  # fmt: skip
+        """Begins an interview with its first question and gives the session's id.
+
+        With the `session` (from `new_session`) and `message_id` of an earlier attempt, that one is brought to its end.
+        """
+        session = session or new_session()
+        history = ChromaHistory(self.store, learner, session)
         history.records()
-        self._run(history, learner_message("", uuid.uuid4().hex, choices), watcher or Watcher())
+        self._run(history, learner_message("", message_id or uuid.uuid4().hex, choices), watcher or Watcher())
         return session
 
     def reply(
@@ -121,7 +130,7 @@ class Tutor:
     def go_on(self, learner: str, session: str, watcher: Watcher | None = None) -> bool:
         """Answers what was stored but never answered; whether there was anything."""
         history = self._history(learner, session)
-        with self._locked(learner, session):
+        with self._locked(history.learner, session):
             records = history.records()
             if not waiting(records):
                 return False
@@ -165,12 +174,29 @@ class Tutor:
         return Interview.of(self.transcript(learner, session))
 
     def sessions(self, learner: str) -> list[SessionLine]:
-        """The learner's sessions, the latest first."""
-        return sessions(self.store, learner)
+        """The learner's sessions, from all accounts, the latest first."""
+        found = [line for account in self.people.accounts(learner) for line in sessions(self.store, account)]
+        return sorted(found, key=lambda line: (line.at, line.session), reverse=True)
+
+    def turn(self, learner: str, session: str, message_id: str) -> tuple[list[BaseMessage], int] | None:
+        """The transcript up to the turn that answers this message, and the place where that turn begins.
+
+        None while nobody has answered it, and an empty turn where it was answered together with a later message.
+        """
+        records = self._history(learner, session).records()
+        asked = next((r.sequence for r in records if any(m.id == message_id for m in r.messages)), None)
+        answers = [r for r in records if r.answers is not None and asked is not None and r.answers >= asked]
+        if not answers:
+            return None
+        if answers[0].answers != asked:
+            return [], 0
+        before = [message for r in records if r.order < answers[0].order for message in r.messages]
+        return [*before, *answers[0].messages], len(before)
 
     def sittings(self, learner: str) -> tuple[Sitting, ...]:
-        """The learner's interviews as progress sees them, the oldest first."""
-        return self.archive.sittings(learner)
+        """The learner's interviews as progress sees them, from all accounts, the oldest first."""
+        found = [each for account in self.people.accounts(learner) for each in self.archive.sittings(account)]
+        return tuple(sorted(found, key=lambda sitting: (sitting.at, sitting.session)))
 
     def progress(self, learner: str) -> Progress:
         """Where the learner stands now."""
@@ -183,7 +209,17 @@ class Tutor:
         return report(interview, timings(moments), due(self.sittings(learner), self.desk.shelf))
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
-        return ChromaHistory(self.store, learner, session)
+        return ChromaHistory(self.store, self._holder(learner, session), session)
+
+    def _holder(self, learner: str, session: str) -> str:
+        """Which of the learner's accounts the session was begun with."""
+        accounts = self.people.accounts(learner)
+        if len(accounts) == 1:
+            return learner
+        if self._holders.get((learner, session)) not in accounts:
+            begun = (name for name in accounts if ChromaHistory(self.store, name, session).records())
+            self._holders[learner, session] = next(begun, learner)
+        return self._holders[learner, session]
 
     def _opened(self, learner: str, session: str) -> tuple[ChromaHistory, Interview]:
         """A session that this learner has, read; raises NotSent for any other."""

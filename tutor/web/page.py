@@ -23,6 +23,7 @@ from tutor.sessions import line
 from tutor.shown import asks, shown, visible
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
+from tutor.web.accounts import AccountsPart
 from tutor.web.render import Message, Renderer, learner_said, tutor_said
 from tutor.web.watching import watched
 
@@ -99,6 +100,7 @@ class Page:
 
     def __init__(self, tutor: Tutor) -> None:
         self.tutor = tutor
+        self._accounts = AccountsPart(tutor, lambda request: learner_of(tutor, request))
 
     def build(self) -> gr.Blocks:
         """The Gradio page, ready to be mounted."""
@@ -127,6 +129,7 @@ class Page:
                 with gr.Accordion(elem_id="earlier", open=False) as earlier:
                     sessions = gr.Dropdown(elem_id="sessions", allow_custom_value=True)
                     open_ = gr.Button(elem_id="open")
+                self._accounts.build()
             with gr.Column(scale=3, min_width=320):
                 conversation = gr.Chatbot(
                     elem_id="conversation", height="56vh", show_label=False, latex_delimiters=LATEX,
@@ -149,6 +152,7 @@ class Page:
         turn_out = [parts.conversation, parts.notice, parts.box, parts.message_id, parts.session]
         choices = [parts.language, parts.topics, parts.level, parts.number, parts.mode]
         here = [parts.session, parts.language]
+        self._accounts.wire(parts.language)
 
         loaded = blocks.load(self._load, None, parts.all, **private)
         loaded.then(None, here, here, js=_ADDRESS_JS, **private)
