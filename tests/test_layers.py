@@ -24,9 +24,11 @@ LAYERS = [
     {"opening", "exporting"},
     {"chat.answering", "chat.pacing", "terminal", "web.watching", "web.render"},
     {"chat.dispatching", "chat"},
-    {"web.page"},
-    {"web.server"},
-    {"web"},
+    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page"},
+    {"slack.platform", "slack.app", "web.server"},
+    {"slack.receiving"},
+    {"slack.running"},
+    {"slack", "web"},
     {"__main__"},
 ]
 PURE = (
@@ -41,6 +43,8 @@ ALLOWED_IN_PURE = {
 ONLY = {
     "chromadb": {"history", "search"},
     "gradio": {"web.page", "web.server"},
+    "slack_bolt": {"slack.app", "slack.receiving", "slack.running"},
+    "slack_sdk": {"slack.app", "slack.platform", "slack.running"},
     "os": {"settings", "history", "shelving"},
     "rich": {"terminal", "__main__"},
 }

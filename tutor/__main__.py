@@ -1,4 +1,4 @@
-"""The command line: interview in the terminal, serve the page, report and export sessions, check cards and prompts."""
+"""The command line: interview in the terminal, serve the page or Slack, report and export sessions, check cards."""
 
 import argparse
 import importlib
@@ -63,6 +63,13 @@ def _parser() -> _Parser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     serve.add_argument("--port", type=_port, default=PORT, help=f"port to listen on (default: {PORT})")
     serve.set_defaults(run=_serve)
+
+    slack = commands.add_parser("slack", help="interviews in Slack")
+    slack.add_argument("--manifest", action="store_true", help="print the manifest to create the Slack app from")
+    slack.add_argument("--http", action="store_true", help="take signed requests instead of opening a socket")
+    slack.add_argument("--host", default="127.0.0.1", help="with --http: address to listen on (default: this machine)")
+    slack.add_argument("--port", type=_port, default=3000, help="with --http: port to listen on (default: 3000)")
+    slack.set_defaults(run=_slack)
 
     sessions = commands.add_parser("sessions", help="list earlier interviews")
     sessions.set_defaults(run=_sessions)
@@ -132,6 +139,21 @@ def _serve(chosen: argparse.Namespace) -> None:
     from tutor.web import serve
 
     serve(_settings(), chosen.host, chosen.port)
+
+
+def _slack(chosen: argparse.Namespace) -> None:
+    if chosen.manifest:
+        from tutor.slack.manifest import manifest
+
+        sys.stdout.write(manifest())
+        return
+    try:
+        from tutor.slack.running import serve
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("slack_bolt", "slack_sdk", "aiohttp"):
+            raise
+        raise SettingsError(f"{error.name} is missing; install it with: pip install 'interview-tutor[slack]'") from None
+    serve(_settings(), (chosen.host, chosen.port) if chosen.http else None)
 
 
 def _sessions(chosen: argparse.Namespace) -> None:

@@ -28,6 +28,10 @@ class Settings:
     skip_damaged: bool = False
     shared: bool = False
     tracing: bool = False
+    slack_bot_token: str = field(default="", repr=False)
+    slack_app_token: str = field(default="", repr=False)
+    slack_signing_secret: str = field(default="", repr=False)
+    slack_api: str = "https://slack.com/api/"
 
     @staticmethod
     def from_env(environment: Mapping[str, str] | None = None) -> "Settings":
@@ -54,6 +58,10 @@ class Settings:
             skip_damaged=_switch(env, "TUTOR_SKIP_DAMAGED_CARDS"),
             shared=_switch(env, "TUTOR_SHARED"),
             tracing=_switch(env, "TUTOR_TRACING"),
+            slack_bot_token=env.get("TUTOR_SLACK_BOT_TOKEN", ""),
+            slack_app_token=env.get("TUTOR_SLACK_APP_TOKEN", ""),
+            slack_signing_secret=env.get("TUTOR_SLACK_SIGNING_SECRET", ""),
+            slack_api=env.get("TUTOR_SLACK_API") or "https://slack.com/api/",
         )
 
 

@@ -5,7 +5,7 @@ What was accepted is written down before the platform is told so; whoever starts
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,7 @@ class Chat:
         self.words = Words(tutor.phrases, tutor.desk.shelf.topics)
         self._clock = clock
         self._places = Facts(tutor.store, "chat-places")
+        self._dailies = Facts(tutor.store, "chat-dailies")
 
     # Once
 
@@ -93,6 +94,11 @@ class Chat:
         fact = accepted.model_dump(mode="json")
         won = self._facts(incoming.account).claim(f"in/{incoming.id}", fact, state=state, at=accepted.at)
         return accepted if won else None
+
+    def keep(self, incoming: Incoming) -> None:
+        """Notes where the answer to an accepted message goes, so that every attempt goes there."""
+        fact = incoming.model_dump(mode="json")
+        self._facts(incoming.account).put(f"in/{incoming.id}", fact, state=f"open:{incoming.platform}", at=incoming.at)
 
     def done(self, incoming: Incoming) -> None:
         """Notes that the answer was delivered; the words of the message are kept in the transcript alone."""
@@ -295,7 +301,7 @@ class Chat:
             case "forget":
                 return self._ask_to_forget(account, writer)
             case "daily_off":
-                self._facts(account).drop(["daily"])
+                self._dailies.drop([digest(account)])
                 return writer.note("chat.daily_off", private=True)
             case _:
                 return writer.note("chat.help", private=True)
@@ -306,7 +312,7 @@ class Chat:
         return {
             "format": 1,
             "accounts": list(self.tutor.people.accounts(account)),
-            "daily": self._facts(account).get("daily"),
+            "daily": self._dailies.get(digest(account)),
             "sessions": [exporting.data(self.tutor, account, line.session) for line in lines],
         }
 
@@ -316,7 +322,7 @@ class Chat:
         if not session:
             return writer.note("chat.no_report", private=True)
         interview = self.tutor.interview(incoming.account, session)
-        return self._writer(interview.language).report(interview)
+        return self._writer(interview.language).report(interview, session)
 
     def _ask_to_forget(self, account: str, writer: Writer) -> Post:
         buttons = (
@@ -328,8 +334,10 @@ class Chat:
 
     def _forget(self, incoming: Incoming) -> Post:
         writer = self.writer(incoming)
-        for account in self.tutor.people.forget(incoming.account):
-            self._places.drop([key for key, _, _ in self._places.where(owner=digest(account))])
+        for owner in map(digest, self.tutor.people.accounts(incoming.account)):
+            self._places.drop([key for key, _, _ in self._places.where(owner=owner)])
+            self._dailies.drop([owner])
+        self.tutor.people.forget(incoming.account)
         return writer.note("chat.forgotten", private=True)
 
     def _unclear(self, incoming: Incoming, words: str) -> Post:
@@ -345,15 +353,20 @@ class Chat:
         writer = self.writer(incoming)
         if wish.zone and not known_zone(wish.zone):
             return writer.note("chat.daily_zone", private=True, zone=wish.zone[:40])
-        fact = {"time": wish.time, "zone": wish.zone, "account": incoming.account, "target": incoming.target}
-        self._facts(incoming.account).put("daily", fact, daily=incoming.platform)
+        fact = {
+            "account": incoming.account,
+            "time": wish.time,
+            "zone": wish.zone,
+            "since": self._clock(),
+            "target": incoming.target,
+        }
+        self._dailies.put(digest(incoming.account), fact, platform=incoming.platform)
         zone = wish.zone or writer.say("chat.local_zone")
         return writer.note("chat.daily_on", private=True, time=wish.time, zone=zone)
 
-    def dailies(self, platform: str) -> Iterator[dict[str, Any]]:
+    def dailies(self, platform: str) -> list[dict[str, Any]]:
         """Who wants a daily question on this platform, and when."""
-        for name in self.tutor.store.names(LEARNERS):
-            yield from (fact for _, fact, _ in Facts(self.tutor.store, name).where(daily=platform))
+        return [fact for _, fact, _ in self._dailies.where(platform=platform)]
 
     def _daily_due(self, incoming: Incoming, watcher: Watcher) -> Post | None:
         place = self.place(incoming)

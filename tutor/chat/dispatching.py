@@ -155,7 +155,8 @@ class Dispatcher:
         """Tells the sender of a fault of ours, under a number that stands in the log."""
         reference = uuid.uuid4().hex[:8]
         _LOG.exception("message failed (reference %s)", reference)
-        post = self.chat.writer(incoming).note("say.failed", reference=reference)
+        writer = await self._in(self._turning, lambda: self.chat.writer(incoming))
+        post = writer.note("say.failed", reference=reference)
         await self._platform.deliver(incoming, post, "", again=True)
 
     async def _answered(self, incoming: Incoming) -> tuple[Post | None, str]:
@@ -168,8 +169,8 @@ class Dispatcher:
             wait = self._grow_every
             if len(heard) != shown:
                 shown = len(heard)
-                growing = self.chat.writer(incoming).growing("".join(heard))
-                reference = await self._platform.draft(incoming, growing, reference)
+                writer = await self._in(self._accepting, lambda: self.chat.writer(incoming))
+                reference = await self._platform.draft(incoming, writer.growing("".join(heard)), reference)
         return work.result(), reference
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -98,21 +98,21 @@ class Writer:
         if not interview.finished:
             return Post(tuple(sections), self._help(interview, session, typed))
         again = Button("again", self.say("chat.again"), session, strong=True)
-        return Post((*sections, self._report(interview)), (again,), self.report_file(interview))
+        return Post((*sections, self._report(interview)), (again,), self.report_file(interview, session))
 
-    def report(self, interview: Interview) -> Post:
+    def report(self, interview: Interview, session: str) -> Post:
         """The report of an interview, finished or not, for the learner alone."""
-        return Post((self._report(interview),), file=self.report_file(interview), private=True)
+        return Post((self._report(interview),), file=self.report_file(interview, session), private=True)
 
     def growing(self, text: str) -> Post:
         """What the tutor has said so far in a turn that still runs."""
         words = blocks(text) if text.strip() else blocks(self.say("chat.thinking"))
         return Post((Section(words),))
 
-    def report_file(self, interview: Interview) -> File:
-        """The whole report as a file."""
+    def report_file(self, interview: Interview, session: str) -> File:
+        """The whole report as a file, named after its session."""
         text = as_markdown(report(interview), self.language, self._phrases, self._topics)
-        return File("interview-report.md", self.say("report.title"), text)
+        return File(f"interview-report-{session[:6]}.md", self.say("report.title"), text)
 
     def section(self, item: Item) -> Section:
         """One item as a section."""

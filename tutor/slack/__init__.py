@@ -1,0 +1,1 @@
+"""Interviews in Slack: in direct messages and in threads of channels."""
