@@ -25,10 +25,12 @@ LAYERS = [
     {"chat.answering", "chat.pacing", "terminal", "web.watching", "web.render"},
     {"chat.dispatching", "chat"},
     {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page"},
-    {"slack.platform", "slack.app", "web.server"},
-    {"slack.receiving"},
-    {"slack.running"},
-    {"slack", "web"},
+    {"discord.render", "discord.talks", "discord.commands"},
+    {"discord.calls", "discord.requests", "slack.platform", "slack.app", "web.server"},
+    {"discord.platform", "slack.receiving"},
+    {"discord.gateway"},
+    {"discord.running", "slack.running"},
+    {"discord", "slack", "web"},
     {"__main__"},
 ]
 PURE = (
@@ -42,6 +44,7 @@ ALLOWED_IN_PURE = {
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
+    "discord": {f"discord.{name}" for name in ("calls", "commands", "gateway", "requests", "running")},
     "gradio": {"web.page", "web.server"},
     "slack_bolt": {"slack.app", "slack.receiving", "slack.running"},
     "slack_sdk": {"slack.app", "slack.platform", "slack.running"},
