@@ -472,9 +472,16 @@ async def _body(request: web.Request) -> tuple[Any, list[Body]]:
     if request.content_type != "multipart/form-data":
         return {}, []
     form = await request.post()
-    files = []
-    for part in form.values():
-        if isinstance(part, web.FileField):
-            files.append({"id": "1", "filename": part.filename, "size": 1, "url": "", "proxy_url": "",
-                          "_text": part.file.read().decode()})  # fmt: skip
+    files = [
+        {
+            "id": "1",
+            "filename": part.filename,
+            "size": 1,
+            "url": "",
+            "proxy_url": "",
+            "_text": part.file.read().decode(),
+        }
+        for part in form.values()
+        if isinstance(part, web.FileField)
+    ]
     return json.loads(str(form["payload_json"])), files

@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 import discord
 
-from tutor.cards import LANGUAGES, LEVELS, Shelf
+from tutor.cards import LANGUAGES, LEVELS, Language, Shelf, Text
 from tutor.chat.wishes import MOST
 from tutor.errors import SettingsError
 from tutor.prompts import Phrases
@@ -97,10 +98,10 @@ class _Maker:
             "description_localizations": _chinese(told["zh"]),
         }
 
-    def _choice(self, value: str, text: dict[str, str]) -> dict[str, Any]:
+    def _choice(self, value: str, text: Text | Mapping[Language, str]) -> dict[str, Any]:
         return {"name": text["en"][:100], "name_localizations": _chinese(text["zh"][:100]), "value": value}
 
-    def _both(self, key: str) -> dict[str, str]:
+    def _both(self, key: str) -> dict[Language, str]:
         return {language: self._phrases(key, language).split("|")[0] for language in LANGUAGES}
 
 

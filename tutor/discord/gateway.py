@@ -48,12 +48,20 @@ class Gateway(discord.Client):
         )  # fmt: skip
         self._reads = reads
         self._warning: asyncio.TimerHandle | None = None
+        self._taking = False
         self.catching_up: asyncio.Task[None] | None = None
 
     def serve(self, dispatcher: Dispatcher, platform: DiscordPlatform) -> None:
         """From now on what comes is taken by the dispatcher."""
         self._dispatcher, self._platform = dispatcher, platform
         self._talks = Talks(dispatcher.chat.tutor.store)
+        self._taking = True
+
+    def rest(self) -> None:
+        """From now on nothing is taken: what comes is for the next start."""
+        self._taking = False
+        if self.catching_up:
+            self.catching_up.cancel()
 
     @property
     def me(self) -> int:
@@ -64,7 +72,7 @@ class Gateway(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """A message that is addressed to us, or all words in an interview's thread where we may read them."""
-        incoming = self._read(message)
+        incoming = self._read(message) if self._taking else None
         if incoming and message.guild is None:
             await asyncio.to_thread(self._talks.note, incoming.account, message.channel.id, message.id)
         if incoming:
@@ -73,6 +81,8 @@ class Gateway(discord.Client):
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A slash command, a button or a form: acknowledged in time, whatever else takes long."""
         carried = mark(interaction)
+        if not self._taking:
+            return
         if carried and carried.action == ANSWER and interaction.type is discord.InteractionType.component:
             await self._open_form(interaction)
             return
@@ -146,7 +156,7 @@ class Gateway(discord.Client):
     async def on_ready(self) -> None:
         """Connected anew: what came meanwhile is not sent again, so it is looked for."""
         self._connected()
-        if self.catching_up is None or self.catching_up.done():
+        if self._taking and (self.catching_up is None or self.catching_up.done()):
             self.catching_up = asyncio.create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -197,9 +207,12 @@ class Gateway(discord.Client):
         """A fault of ours, with its traceback, in our log."""
         _LOG.exception("%s failed", event_method)
 
+    def dispatch(self, event: str, /, *args: object, **kwargs: object) -> None:
+        """Passes an event on, unless the client is closed: it may still tell that it is ready some seconds later."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
     async def close(self) -> None:
         """Ends the connection and all that it began."""
         self._connected()
-        if self.catching_up:
-            self.catching_up.cancel()
         await super().close()

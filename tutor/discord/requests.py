@@ -81,7 +81,7 @@ def mark(interaction: discord.Interaction) -> Mark | None:
 
 def custom_id_of(interaction: discord.Interaction) -> str:
     """What Discord brings back of a button or a form; "" for a slash command."""
-    data: Mapping[str, Any] = interaction.data or {}  # type: ignore[assignment]
+    data: Mapping[str, Any] = interaction.data or {}
     return str(data.get("custom_id", ""))
 
 
@@ -114,7 +114,7 @@ def _around(channel: object, guild: discord.abc.Snowflake | None, user: discord.
 
 
 def _wish(interaction: discord.Interaction, words: Words) -> Wish | None:
-    data: Mapping[str, Any] = interaction.data or {}  # type: ignore[assignment]
+    data: Mapping[str, Any] = interaction.data or {}
     if interaction.type is discord.InteractionType.application_command:
         given = {option["name"]: option.get("value") for option in data.get("options", ())}
         return _command(str(data.get("name")), given, words)

@@ -91,6 +91,11 @@ class Service:
             if bits
         ]
 
+    async def disconnect(self) -> None:
+        """Ends the connection, which must not hear that the client was closed."""
+        self.connected.cancel()
+        await asyncio.wait({self.connected}, timeout=5)
+
     def check(self) -> None:
         """Raises what ended the work, if something did."""
         if self.dispatcher.revoked.done():
@@ -125,10 +130,11 @@ async def running(tutor: Tutor, settings: Settings, **pace: Any) -> AsyncIterato
         dispatcher = Dispatcher(chat, platform, **pace)
         stack.push_async_callback(dispatcher.close)
         gateway.serve(dispatcher, platform)
+        stack.callback(gateway.rest)
         if left := await dispatcher.recover():
             _LOG.warning("messages that were left unanswered and are answered now: %s", left)
         service = Service(gateway, dispatcher, application)
-        stack.callback(service.connected.cancel)
+        stack.push_async_callback(service.disconnect)
         daily = asyncio.create_task(ask_daily(dispatcher, "discord", _daily_message(calls)))
         stack.callback(daily.cancel)
         yield service
