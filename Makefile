@@ -37,8 +37,8 @@ check: .venv/ready
 	touch $@
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements.lock --output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group build --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv build dist
@@ -46,6 +46,7 @@ clean:
 .PHONY: bench
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
+	$(BIN)/python -m tests.benchmark_progress
 
 .PHONY: topics
 topics: .venv/ready-dev

@@ -1,6 +1,7 @@
 """Real cards of the tests, a real Chroma in a temporary folder, no network and no keys."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -12,12 +13,12 @@ from pytest_socket import socket_allow_hosts
 from tests.replay import ReplayModel
 from tutor.cards import Shelf, load_shelf
 from tutor.events import SessionStarted
-from tutor.grading import RubricGrader
 from tutor.history import Store
 from tutor.models import Engine, make_engine
 from tutor.opening import tutor_prompts
 from tutor.prompts import Phrases, load_phrases
 from tutor.resources import resource
+from tutor.rubric import RubricGrader
 from tutor.search import CardSearch
 from tutor.settings import Settings
 from tutor.tools import Desk
@@ -35,6 +36,13 @@ def nobody_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("TUTOR_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING_V2", "false")
+
+
+@pytest.fixture(autouse=True)
+def one_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days begin at midnight UTC, whatever the machine's zone is."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tutor.chat.answering import Incoming
+from tutor.chat.inbox import Incoming
 from tutor.chat.posts import Post
 
 

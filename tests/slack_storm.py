@@ -112,11 +112,12 @@ async def storm(number: int, every: float, seed: int, *, channel: bool) -> None:
         next_kill = began + every
         for payload in deliveries:
             await run.send(payload)
-            await asyncio.sleep(chance.expovariate(1 / 0.02))
-            if time.monotonic() > next_kill and run.slack.sockets:
+            await asyncio.sleep(chance.expovariate(1 / 0.04))
+            if time.monotonic() > next_kill:
                 await run.kill()
                 await run.start()
-                next_kill = time.monotonic() + 3.0 + chance.uniform(0.2, 2 * every)
+                await slack.linked.wait()
+                next_kill = time.monotonic() + chance.uniform(0.1, 2 * every)
         await settled(run, payloads)
         await run.kill()
         found = replies(slack)
@@ -204,24 +205,48 @@ async def knocks(number: int) -> None:
         print(f"{number} bent requests: {dict(found)}; messages posted: {len(slack.posts)}", flush=True)
 
 
+async def drops(number: int) -> None:
+    """Drops the connection again and again, each time with a message on its way."""
+    async with FakeSlack() as slack:
+        chosen = settings(Path(tempfile.mkdtemp()) / "data", slack.url)
+        tutor = open_tutor(chosen)
+        async with running(tutor, chosen, interval=0.0) as service, service.by_socket():
+            for index in range(number):
+                payload, before = slack.message("help", f"U{index % USERS}"), slack.connections
+                envelope = await slack.send(payload)
+                await slack.sockets[-1].close()
+                while slack.connections == before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+                if envelope not in slack.acknowledged:
+                    await slack.send(payload)
+            await asyncio.sleep(1.0)
+            await service.dispatcher.drain()
+        tutor.store.close()
+        counts = Counter(replies(slack).values())
+        print(f"{number} dropped connections: answers per message {dict(counts)}, {slack.connections} connections")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--child", nargs=2)
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--knocks", type=int, default=5000)
+    parser.add_argument("--drops", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     if chosen.child:
         asyncio.run(child(Path(chosen.child[0]), chosen.child[1]))
         return
+    if chosen.drops:
+        asyncio.run(drops(chosen.drops))
     if chosen.knocks:
         asyncio.run(knocks(chosen.knocks))
     if chosen.calls:
         asyncio.run(acknowledgements(chosen.calls))
     if chosen.messages:
-        asyncio.run(storm(chosen.messages, 2.0, chosen.seed, channel=False))
-        asyncio.run(storm(chosen.messages // 4, 2.0, chosen.seed, channel=True))
+        asyncio.run(storm(chosen.messages, 5.0, chosen.seed, channel=False))
+        asyncio.run(storm(chosen.messages // 4, 5.0, chosen.seed, channel=True))
 
 
 if __name__ == "__main__":

@@ -348,3 +348,29 @@ def _picture(tab: Tab, name: str) -> None:
         tab.page.wait_for_timeout(600)
         tab.page.screenshot(path=PICTURES / f"{name}.png")
     assert (PICTURES / f"{name}.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("locale", "make", "done"), [("en-US", "Make a code", "works once"), ("zh-CN", "生成关联码", "只能用一次")]
+)
+def test_accounts_are_joined_and_forgotten_on_the_page(
+    chromium: Browser, server: Server, locale: str, make: str, done: str
+) -> None:
+    tab = Tab(chromium, server, locale=locale, size=PHONE if locale == "zh-CN" else DESKTOP).open()
+    page = tab.page
+    page.locator("#accounts button").first.click()
+    page.get_by_role("button", name=make).click()
+    expect(page.locator("#link-note")).to_contain_text(done)
+    expect(page.locator("#link-note")).to_contain_text(re.compile("[2-9A-Z]{4}-[2-9A-Z]{4}"))
+    page.locator("#link-code input, #link-code textarea").fill("ABCD-2345")
+    page.locator("#link-join").click()
+    expect(page.locator("#link-note")).to_contain_text(re.compile("opens nothing|无效"))
+    page.locator("#link-forget").click()
+    expect(page.locator("#forget-yes")).to_be_visible()
+    if picture := os.environ.get("PICTURES"):
+        page.screenshot(path=f"{picture}/accounts-{locale}.png")
+    page.locator("#forget-no").click()
+    expect(page.locator("#forget-yes")).to_be_hidden()
+    assert tab.outside == []
+    assert tab.errors == []
+    tab.context.close()

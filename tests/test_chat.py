@@ -10,8 +10,9 @@ import pytest
 
 from tests.platform import MemoryPlatform, words
 from tutor.cards import Language
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
 from tutor.chat.dispatching import Dispatcher, Refused, Revoked, Unsure
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Again, Confirm, Daily, DailyDue, Do, Link, Press, Say, Start, Unclear, Wish
 from tutor.history import Store
 from tutor.tutor import Tutor
@@ -181,6 +182,14 @@ def test_three_front_ends_are_one_learner(chat: Chat, tutor: Tutor) -> None:
         tuple(s.session for s in tutor.sessions("me"))
     }
     assert len(tutor.sessions("me")) == 3
+    for number, account in enumerate(accounts):
+        answer(chat, sent(Say(text=f"I think it is about bytes {number}"), account))
+        answer(chat, sent(Press(command="end"), account))
+    seen = [tutor.progress(account) for account in accounts]
+    assert {progress.questions for progress in seen} == {3}
+    assert {tuple(each.card.id for each in progress.due) for progress in seen} == {
+        tuple(each.card.id for each in seen[0].due)
+    }
 
 
 def test_wrong_old_and_own_codes_open_nothing(chat: Chat, tutor: Tutor) -> None:
@@ -339,6 +348,23 @@ async def test_what_the_platform_did_not_confirm_is_tried_again_and_what_it_refu
     assert chat.unanswered("test") == []
 
 
+async def test_a_fault_of_ours_is_told_under_a_number_and_not_tried_for_ever(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(incoming: Incoming, watcher: object = None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(chat, "answer", broken)
+    platform = MemoryPlatform()
+    work = dispatcher(chat, platform)
+    message = sent(Do(order="help"))
+    await work.take(message)
+    await work.drain()
+    told = words(platform.posted[message.id][1])
+    assert told.split("Reference ")[1][:8] in caplog.text
+    assert chat.unanswered("test") == []
+
+
 async def test_a_revoked_token_ends_all_work_at_once(chat: Chat) -> None:
     calls = []
 
@@ -375,3 +401,9 @@ async def test_an_answer_that_takes_long_shows_as_it_grows(chat: Chat, monkeypat
     await work.drain()
     assert [words(draft).strip() for draft in platform.drafts][-1] == "Let me think."
     assert len(platform.posted) == 1
+    platform.drafts.clear()
+    assert chat.accept(sent(Do(order="help")))
+    again = dispatcher(chat, platform, grow_after=0.01, grow_every=0.01)
+    assert await again.recover() == 1
+    await again.drain()
+    assert (len(platform.posted), platform.drafts) == (2, []), "what an earlier process showed would be doubled"

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,43 @@ def test_report_and_export(shell: Shell) -> None:
     ]  # fmt: skip
 
 
+def test_the_report_in_every_form(shell: Shell) -> None:
+    shell("chat", "--language", "zh", "--topic", "memory", "--questions", "1", stdin="存之前 token 的 K 和 V\n结束\n")
+    page = shell("report", "--html", "--output", "report.html")
+    assert (page.returncode, page.stdout) == (0, "")
+    html = (shell.folder / "report.html").read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert "总分：4.3 / 10" in html
+    assert "<nav>" not in html
+    assert json.loads(shell("report", "--json").stdout)["score"] == 4.3
+    assert "### 逐个要点" in shell("report", "--markdown").stdout
+
+
+def test_progress_review_and_taking_away(shell: Shell) -> None:
+    assert "No question has been answered yet" in shell("progress").stdout
+    assert shell("chat", "--due").stdout == "Nothing is due today.\n"
+    shell("chat", "--topic", "memory", "--questions", "1", stdin="keys of past tokens\nskip\n")
+    shown = shell("progress").stdout
+    assert "1 interviews · 1 questions answered" in shown
+    assert "asked 1 of 1" in shown
+    assert "## What is stored in the KV cache" in shell("export", "--cards", "weak").stdout
+    deck = shell("export", "--cards", "lora-rank", "--cards", "asked", "--format", "apkg", "--output", "deck.apkg")
+    assert deck.returncode == 0
+    assert zipfile.is_zipfile(shell.folder / "deck.apkg")
+    assert shell("export", "--all", "--output", "mine.zip").returncode == 0
+    other = str(shell.folder / "other")
+    assert (
+        "interviews in the file: 1, records that are new here: 6"
+        in shell("import", "mine.zip", TUTOR_DATA=other).stdout
+    )
+    assert shell("report", TUTOR_DATA=other).stdout == shell("report").stdout
+    assert "tutor export --all" in shell("import", "deck.apkg").stderr
+    assert shell("sessions", TUTOR_DATA=other).stdout == shell("sessions").stdout
+
+
 @pytest.mark.parametrize(
-    "command", [[], ["chat"], ["serve"], ["report"], ["export"], ["check"], ["sessions"], ["grade"]]
+    "command",
+    [[], ["chat"], ["serve"], ["report"], ["progress"], ["export"], ["import"], ["check"], ["sessions"], ["grade"]],
 )
 def test_help_everywhere(shell: Shell, command: list[str]) -> None:
     result = shell(*command, "--help")
@@ -106,6 +142,13 @@ def test_help_everywhere(shell: Shell, command: list[str]) -> None:
         (["serve", "--host", "0.0.0.0"], {}, "set TUTOR_SHARED=1 to tell browsers apart"),
         (["report"], {}, "there is no interview yet; start one with: tutor chat"),
         (["export", "--format", "pdf"], {}, "invalid choice: 'pdf'"),
+        (["export", "--format", "apkg"], {}, "for example: tutor export --cards weak --format apkg"),
+        (["export", "--cards", "all", "--format", "json"], {}, "cards come as md or apkg"),
+        (["export", "--cards", "weak"], {}, "none of the cards is among those"),
+        (["export", "--cards", "fly"], {}, "there is no card fly; give ids of cards, or weak, due, asked, all"),
+        (["export", "--cards", "all", "--all"], {}, "not allowed with argument --cards"),
+        (["report", "--html", "--json"], {}, "not allowed with argument --html"),
+        (["import", "nowhere.zip"], {}, "nowhere.zip cannot be read (No such file or directory)"),
         (["grade", "nothing"], {}, "there is no card nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -162,3 +205,30 @@ def test_gradio_is_not_loaded_for_the_terminal() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_accounts_are_joined_parted_and_forgotten_from_the_terminal(shell: Shell) -> None:
+    shell("chat", "--topic", "memory", "--questions", "1", stdin="keys of past tokens\n")
+    made = shell("link")
+    found = re.search(r"[2-9A-Z]{4}-[2-9A-Z]{4}", made.stdout)
+    assert found, made.stderr
+    joined = shell("link", found.group(), TUTOR_LEARNER="slack:T1:U1")
+    assert "one learner" in joined.stdout
+    assert shell("sessions", TUTOR_LEARNER="slack:T1:U1").stdout == shell("sessions").stdout != ""
+    assert "stands alone" in shell("unlink", TUTOR_LEARNER="slack:T1:U1").stdout
+    assert shell("sessions", TUTOR_LEARNER="slack:T1:U1").stdout == ""
+    assert "Nothing was deleted" in shell("forget", stdin="no\n").stdout
+    assert "Deleted" in shell("forget", stdin="yes\n").stdout
+    assert shell("sessions").stdout == ""
+
+
+def test_slack_is_told_what_is_missing_in_one_line(shell: Shell) -> None:
+    result = shell("slack")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("tutor: TUTOR_SLACK_BOT_TOKEN is not set; it stands at api.slack.com/apps under")
+    assert result.stderr.count("\n") == 1
+    assert "socket_mode_enabled: true" in shell("slack", "--manifest").stdout
+    nobody = {"TUTOR_SLACK_BOT_TOKEN": "xoxb-1", "TUTOR_SLACK_APP_TOKEN": "xapp-1"}
+    unreachable = shell("slack", TUTOR_SLACK_API="http://127.0.0.1:9/api/", **nobody)
+    assert unreachable.returncode == 1
+    assert unreachable.stderr.count("\n") == 1

@@ -11,20 +11,37 @@ LAYERS = [
     {"errors", "resources", "plain"},
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
-    {"grading", "formulas"},
+    {"grading", "formulas", "html", "measures", "attacks"},
+    {"rubric"},
     {"events", "settings"},
-    {"interview"},
-    {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
-    {"chat.markup", "history", "models", "models.offline"},
-    {"chat.splitting", "chat.posts", "chat.wishes", "facts", "search", "sessions"},
+    {"interview", "timing"},
+    {"spacing", "highlights"},
+    {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
+    {"progress", "reporting"},
+    {"chat.markup", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {"models.breaker", "models.metering"},
+    {"models.provider"},
+    {"judging", "models"},
+    {"chat.splitting", "chat.posts", "chat.wishes", "facts", "search", "sessions", "archive", "backup", "decks"},
     {"people"},
     {"tools"},
     {"agent"},
     {"tutor"},
     {"opening", "exporting"},
-    {"chat.answering", "chat.pacing", "terminal", "web.watching", "web.render"},
-    {"chat.dispatching", "chat"},
-    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page"},
+    {"accounts", "eval_command"},
+    {"chat.inbox"},
+    {
+        "chat.answering",
+        "chat.pacing",
+        "terminal",
+        "terminal_progress",
+        "web.watching",
+        "web.render",
+        "web.document",
+        "web.plots",
+    },
+    {"chat.dispatching", "chat", "web.accounts", "web.report", "web.progress"},
+    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page", "web.routes"},
     {"discord.render", "discord.talks", "discord.commands"},
     {"discord.calls", "discord.requests", "slack.platform", "slack.app", "web.server"},
     {"discord.platform", "slack.receiving"},
@@ -33,23 +50,23 @@ LAYERS = [
     {"discord", "slack", "web"},
     {"__main__"},
 ]
-PURE = (
-    LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6]
-    | {"events", "plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
-) - {"shelving"}  # fmt: skip
+BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
+CHAT = {"plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
+PURE = set().union(CHAT, *LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "pathlib", "string", "threading", "markdown_it", "regex",
+    "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
+    "html", "markdown_it", "regex",
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
     "discord": {f"discord.{name}" for name in ("calls", "commands", "gateway", "requests", "running")},
-    "gradio": {"web.page", "web.server"},
+    "gradio": {"web.accounts", "web.page", "web.server"},
     "slack_bolt": {"slack.app", "slack.receiving", "slack.running"},
     "slack_sdk": {"slack.app", "slack.platform", "slack.running"},
     "os": {"settings", "history", "shelving"},
-    "rich": {"terminal", "__main__"},
+    "rich": {"terminal", "terminal_progress", "eval_command", "__main__"},
 }
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import os
 import random
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.conftest import LEARNER, choices
+from tests.conftest import CARDS, LEARNER, choices
 from tests.fake_slack import SECRET, FakeSlack, buttons, signed, words
 from tests.mutants import mutants
 from tutor.cards import LANGUAGES, Language
@@ -137,7 +139,10 @@ async def test_two_learners_in_one_channel_keep_to_their_own(
         assert refused["user"] == "U2"
         refused = await say(slack, service, slack.press("show", first, "U2"), "interactive")
         assert refused["user"] == "U2"
-        await slack.send(slack.press("answer", first, "U2"), "interactive")
+        refused = await say(slack, service, slack.press("answer", first, "U2"), "interactive")
+        assert refused["user"] == "U2"
+        assert slack.forms == []
+        await slack.send(slack.press("answer", first, "U1"), "interactive")
         await until(lambda: bool(slack.forms))
         refused = await say(slack, service, slack.fill(slack.forms[0], "an answer of another", "U2"), "interactive")
         assert refused["user"] == "U2"
@@ -359,6 +364,28 @@ async def test_the_daily_question_comes_by_direct_message(
 
 
 # What the operator is told
+
+
+async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
+    settings: Settings, slack: FakeSlack
+) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TUTOR_")} | {
+        "TUTOR_DATA": str(settings.data), "TUTOR_CARDS": str(CARDS), "TUTOR_SLACK_BOT_TOKEN": "xoxb-1",
+        "TUTOR_SLACK_APP_TOKEN": "xapp-1", "TUTOR_SLACK_API": slack.url, "TUTOR_LANGUAGE": "en",
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tutor", "slack", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.wait_for(slack.linked.wait(), 60)
+    await slack.send(slack.message("help"))
+    await until(lambda: len(slack.posts) == 1)
+    slack.fault = lambda method, data: web.json_response({"ok": False, "error": "account_inactive"})
+    await slack.send(slack.message("help"))
+    out, error = await asyncio.wait_for(process.communicate(), 30)
+    assert out.decode() == "Interview tutor: in Slack as UBOT\n"
+    assert error.decode().startswith("tutor: Slack refuses the token (account_inactive)")
+    assert error.decode().count("\n") == 1
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize(

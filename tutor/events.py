@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from tutor.cards import Language, Level, Source, Text
+from tutor.cards import Language, Level, Source, Text, Verdict
 from tutor.errors import HistoryError
 from tutor.grading import Grade
 
 Mode = Literal["practice", "exam"]
-Command = Literal["hint", "explain", "show", "skip", "repeat", "end"]
-COMMANDS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+Command = Literal["hint", "explain", "show", "skip", "repeat", "end", "grade"]
+BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade")
+"""All commands; `grade` asks for the grade that could not be given, and has no button."""
 Step = Literal["pump", "hint", "probe"]
 
 
@@ -26,7 +28,10 @@ class _Event(BaseModel):
 
 
 class SessionStarted(_Event):
-    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable."""
+    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable.
+
+    Where `cards` names some, these are asked in this order and nothing else counts.
+    """
 
     kind: Literal["session_started"] = "session_started"
     language: Language
@@ -35,6 +40,7 @@ class SessionStarted(_Event):
     questions: int = 5
     mode: Mode = "practice"
     seed: int = 0
+    cards: tuple[str, ...] = ()
 
 
 class LanguageChosen(_Event):
@@ -51,6 +57,12 @@ class CommandGiven(_Event):
     command: Command
 
 
+class AppealMade(_Event):
+    """The learner disagrees with the latest grade; the message is the argument."""
+
+    kind: Literal["appeal_made"] = "appeal_made"
+
+
 class QuestionAsked(_Event):
     """A question was put; `number` counts from 1, `of` is how many there will be."""
 
@@ -65,7 +77,10 @@ class QuestionAsked(_Event):
 
 
 class AnswerGraded(_Event):
-    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it."""
+    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it.
+
+    After an appeal, `appealed` names the key point that was judged once more, and `before` the verdict it had.
+    """
 
     kind: Literal["answer_graded"] = "answer_graded"
     card_id: str
@@ -74,6 +89,15 @@ class AnswerGraded(_Event):
     helps: int = 0
     after_showing: bool = False
     grader: str = "rubric"
+    appealed: str = ""
+    before: Verdict | None = None
+
+
+class GradingFailed(_Event):
+    """The answer could not be graded; it is kept, and has no score until it is graded."""
+
+    kind: Literal["grading_failed"] = "grading_failed"
+    card_id: str
 
 
 class FollowUpAsked(_Event):
@@ -112,8 +136,10 @@ Event = Annotated[
     SessionStarted
     | LanguageChosen
     | CommandGiven
+    | AppealMade
     | QuestionAsked
     | AnswerGraded
+    | GradingFailed
     | FollowUpAsked
     | ExplanationGiven
     | AnswerShown,

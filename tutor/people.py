@@ -12,7 +12,7 @@ from typing import Any
 
 from tutor.errors import TutorError
 from tutor.facts import Fact, Facts
-from tutor.history import Store, collection_name, digest
+from tutor.history import Store, digest
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Signs of a code: none that is easily taken for another."""
@@ -87,7 +87,7 @@ class People:
         return True
 
     def forget(self, account: str) -> tuple[str, ...]:
-        """Deletes all that is stored of the person, under every account; gives the accounts."""
+        """Deletes all collections that are named after an account of the person; gives the accounts."""
         accounts = self.accounts(account)
         digests = [digest(name) for name in accounts]
         self._log({"left": digests})
@@ -97,7 +97,7 @@ class People:
                 self._joins.put(_key(number), {})
         for owner in digests:
             self._codes.drop([key for key, _, _ in self._codes.where(owner=owner)])
-        self._store.erase([collection_name(name) for name in accounts])
+        self._store.erase([name for name in self._store.names("") if name.endswith(tuple(digests))])
         return accounts
 
     def _log(self, fact: Fact) -> None:

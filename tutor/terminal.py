@@ -22,7 +22,8 @@ from tutor.events import (
 from tutor.formulas import readable
 from tutor.interview import Interview
 from tutor.plain import harmless
-from tutor.report import as_markdown, band, report
+from tutor.report import band, footnotes, verdict_of
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
 
@@ -49,10 +50,10 @@ class Terminal:
 
     def report(self, session: str, learner: str) -> None:
         """Prints the report of a session."""
-        interview = self._tutor.interview(learner, session)
-        made = report(interview)
-        text = as_markdown(made, interview.language, self._tutor.phrases, self._tutor.desk.shelf.topics)
-        self._console.print(Markdown(readable(text)))
+        language = self._tutor.interview(learner, session).language
+        made = self._tutor.report(learner, session)
+        text = as_markdown(made, language, self._tutor.phrases, self._tutor.desk.shelf.topics)
+        self._console.print(Markdown(harmless(readable(text))))
 
     def _block(self, item: Happened, language: Language) -> RenderableType:
         event, phrases = item.event, self._tutor.phrases
@@ -94,7 +95,7 @@ class Terminal:
         score = phrases("block.grade", language, score=grade.score)
         lines: list[RenderableType] = [Styled(f"{score} · {band(grade.score, language, phrases)}", style="bold")]
         for mark in grade.marks:
-            verdict = phrases(f"verdict.{mark.verdict}", language)
+            verdict = verdict_of(mark, language, phrases)
             weight = phrases(f"weight.{mark.weight}", language)
             line = Styled(f"{_SIGNS[mark.verdict]} {verdict} · {weight}", style=_COLOURS[mark.verdict])
             if revealed or mark.verdict == "covered":
@@ -109,6 +110,8 @@ class Terminal:
             lines.append(
                 Padding(Styled(f"! {heading}: {readable(found.correction[language])}", style="red"), (0, 0, 0, 2))
             )
+        notes = footnotes(grade, language, phrases)
+        lines += [Padding(Styled(harmless(note), style="italic"), (0, 0, 0, 2)) for note in notes]
         return Group(*lines)
 
 

@@ -18,10 +18,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langgraph.errors import GraphRecursionError
 
 from tutor.agent import STEPS, build_agent
+from tutor.archive import Archive
 from tutor.cards import Language
 from tutor.errors import EngineError, TutorError
 from tutor.events import (
     COMMANDS,
+    AppealMade,
     Command,
     CommandGiven,
     Event,
@@ -30,13 +32,16 @@ from tutor.events import (
     event_of,
     learner_message,
 )
-from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
+from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, timed, without_surrogates
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
 from tutor.people import People
+from tutor.progress import Progress, Sitting, due, progress
 from tutor.prompts import Phrases
+from tutor.report import Report, report
 from tutor.settings import Settings
+from tutor.timing import timings
 from tutor.tools import Desk
 
 LONGEST = 20_000
@@ -76,6 +81,7 @@ class Tutor:
         self.people = People(store)
         self._holders: dict[tuple[str, str], str] = {}
         self._clock = clock
+        self.archive = Archive(store)
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
@@ -109,8 +115,7 @@ class Tutor:
         if len(text) > LONGEST:
             length, limit = f"{len(text):,}", f"{LONGEST:,}"
             raise NotSent(self.phrases("say.too_long", interview.language, length=length, limit=limit))
-        command = self.command_in(text)
-        caused = CommandGiven(command=command) if command else None
+        caused = self._caused(text, interview)
         self._run(history, learner_message(text, message_id or uuid.uuid4().hex, caused), watcher or Watcher())
 
     def give(
@@ -143,6 +148,14 @@ class Tutor:
         if interview.language != language:
             message = learner_message("", uuid.uuid4().hex, LanguageChosen(language=language))
             history.append([message], at=self._clock())
+
+    def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
+        """What a message is besides an answer or a request: a command, or an appeal against a grade."""
+        if command := self.command_in(text):
+            return CommandGiven(command=command)
+        said = squeeze(text[:100])
+        appeals = any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal"))
+        return AppealMade() if appeals and interview.appealable else None
 
     def command_in(self, text: str) -> Command | None:
         """The command that the whole text is, in either language."""
@@ -179,6 +192,21 @@ class Tutor:
             return [], 0
         before = [message for r in records if r.order < answers[0].order for message in r.messages]
         return [*before, *answers[0].messages], len(before)
+
+    def sittings(self, learner: str) -> tuple[Sitting, ...]:
+        """The learner's interviews as progress sees them, from all accounts, the oldest first."""
+        found = [each for account in self.people.accounts(learner) for each in self.archive.sittings(account)]
+        return tuple(sorted(found, key=lambda sitting: (sitting.at, sitting.session)))
+
+    def progress(self, learner: str) -> Progress:
+        """Where the learner stands now."""
+        return progress(self.sittings(learner), self.desk.shelf, self._clock())
+
+    def report(self, learner: str, session: str) -> Report:
+        """The report of a session, with times, and with the dates at which its questions come back."""
+        moments = timed(self._history(learner, session).records())
+        interview = Interview.of(message for _, message in moments)
+        return report(interview, timings(moments), due(self.sittings(learner), self.desk.shelf))
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, self._holder(learner, session), session)

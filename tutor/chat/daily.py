@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tutor.chat.answering import Incoming
 from tutor.chat.dispatching import Dispatcher
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import DailyDue
 from tutor.errors import HistoryError
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
+from tutor.chat.inbox import Incoming
 from tutor.chat.posts import Post
 from tutor.errors import HistoryError, TutorError
 from tutor.tutor import Watcher
@@ -130,7 +131,7 @@ class Dispatcher:
         """Answers and delivers; whether there is nothing left to do."""
         try:
             opened = await self._platform.open(incoming)
-            post, reference = await self._answered(opened)
+            post, reference = await self._answered(opened, again)
             if post:
                 await self._platform.deliver(opened, post, reference, again=again)
         except Revoked as error:
@@ -157,17 +158,23 @@ class Dispatcher:
         _LOG.exception("message failed (reference %s)", reference)
         writer = await self._in(self._turning, lambda: self.chat.writer(incoming))
         post = writer.note("say.failed", reference=reference)
-        await self._platform.deliver(incoming, post, "", again=True)
+        try:
+            await self._platform.deliver(incoming, post, "", again=True)
+        except (Unsure, Refused, Revoked) as error:
+            _LOG.warning("and the sender could not be told: %s", error)
 
-    async def _answered(self, incoming: Incoming) -> tuple[Post | None, str]:
-        """The answer, and the reference of the draft that showed it growing, if it took that long."""
+    async def _answered(self, incoming: Incoming, again: bool) -> tuple[Post | None, str]:
+        """The answer, and the reference of the draft that showed it growing, if it took that long.
+
+        A second attempt shows none: the first one's draft may stand there, and would be doubled.
+        """
         heard: list[str] = []
         watcher = Watcher(on_text=heard.append)
         work = asyncio.ensure_future(self._in(self._turning, lambda: self.chat.answer(incoming, watcher)))
         reference, shown, wait = "", -1, self._grow_after
         while not (await asyncio.wait({work}, timeout=wait))[0]:
             wait = self._grow_every
-            if len(heard) != shown:
+            if len(heard) != shown and not again:
                 shown = len(heard)
                 writer = await self._in(self._accepting, lambda: self.chat.writer(incoming))
                 reference = await self._platform.draft(incoming, writer.growing("".join(heard)), reference)

@@ -16,7 +16,8 @@ from tutor.plain import harmless, width
 
 Kind = Literal["text", "heading", "item", "quote", "code"]
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-_MATH = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\$[^$\n]+\$", re.DOTALL)
+_MATH = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\$[^$\n]+\$", re.DOTALL)
+"""Formulas, and code, in which a dollar sign is none."""
 _HELD = re.compile("\ue000(\\d+)\ue001")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>()\"'“”，。]*[^\s<>()\"'“”，。.,;:!?]", re.IGNORECASE)
 _MENTION = re.compile(r"@(?=everyone|here|channel|group)|<(?=[@#!&:/]|[at]:|sub)", re.IGNORECASE)
@@ -57,6 +58,8 @@ def blocks(markdown: str, *, ours: bool = False) -> tuple[Block, ...]:
     formulas: list[str] = []
 
     def hold(found: re.Match[str]) -> str:
+        if found.group().startswith("`"):
+            return found.group()
         formulas.append(found.group())
         return f"\ue000{len(formulas) - 1}\ue001"
 

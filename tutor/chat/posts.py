@@ -12,7 +12,8 @@ from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAs
 from tutor.grading import Mark
 from tutor.interview import Interview
 from tutor.prompts import Phrases
-from tutor.report import as_markdown, band, report
+from tutor.report import band, footnotes, report, verdict_of
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said, shown
 
 Tone = Literal["plain", "question", "grade", "teaching", "follow_up", "report", "note", "alert"]
@@ -157,13 +158,15 @@ class Writer:
             yield from self._mark(mark, revealed)
         if not revealed:
             yield Block("text", (Span(self.say("block.open_points"), italic=True),))
+        for note in footnotes(event.grade, self.language, self._phrases):
+            yield Block("text", (Span(note, italic=True),))
         for found in event.grade.misconceptions:
             heading = Span(f"{self.say('block.misconception')}: ", bold=True)
             correction = blocks(found.correction[self.language], ours=True)
             yield Block("text", (heading, *(correction[0].spans if correction else ())))
 
     def _mark(self, mark: Mark, revealed: bool) -> Iterator[Block]:
-        verdict, weight = self.say(f"verdict.{mark.verdict}"), self.say(f"weight.{mark.weight}")
+        verdict, weight = verdict_of(mark, self.language, self._phrases), self.say(f"weight.{mark.weight}")
         spans = [Span(verdict, bold=True), Span(f" · {weight}")]
         if revealed or mark.verdict == "covered":
             text = blocks(mark.text[self.language], ours=True)

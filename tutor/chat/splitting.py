@@ -89,12 +89,11 @@ def _lines(block: Block) -> Iterator[Span]:
 
 
 def _smaller(atom: Span) -> list[Span]:
-    """Halves of an atom that is longer than a message, cut between signs; raises ValueError when there are none."""
+    """An atom that is longer than a message as its signs; raises ValueError when it is one."""
     signs = graphemes(atom.text)
     if len(signs) < 2:
         raise ValueError(f"a message cannot hold {atom.text!r}")
-    middle = len(signs) // 2
-    return [replace(atom, text="".join(part)) for part in (signs[:middle], signs[middle:])]
+    return [replace(atom, text=sign, whole=False) for sign in signs]
 
 
 def _merged(atoms: Sequence[Span]) -> tuple[Span, ...]:

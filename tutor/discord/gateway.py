@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import aiohttp
 import discord
 
-from tutor.chat.answering import Incoming
+from tutor.chat.inbox import Incoming
 from tutor.chat.dispatching import Dispatcher
 from tutor.chat.wishes import Confirm
 from tutor.discord.calls import acknowledge, since

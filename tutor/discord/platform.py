@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
+from tutor.chat.inbox import Incoming
 from tutor.chat.dispatching import Refused
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Start

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from tutor.cards import Language
-from tutor.chat.answering import Incoming
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Again, Confirm, Do, Link, Press, Say, Start, Wish, Words
 from tutor.discord.render import Mark, mark_of
 from tutor.events import COMMANDS

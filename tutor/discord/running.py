@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import discord
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
+from tutor.chat.inbox import Incoming
 from tutor.chat.daily import ask_daily
 from tutor.chat.dispatching import Dispatcher, Revoked
 from tutor.chat.wishes import Do

@@ -1,13 +1,14 @@
 """With whom we have direct messages and since when: where to look for what came while nobody listened."""
 
+from tutor.chat.inbox import DELIVERIES
 from tutor.facts import Facts
-from tutor.history import LEARNERS, Store, collection_name
+from tutor.history import Store, digest
 
 _KEY, _TAG = "discord-direct", "discord"
 
 
 class Talks:
-    """The direct messages of all learners; each note stands with its learner's history and goes with it."""
+    """The direct messages of all learners; each note goes when its learner is forgotten."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -18,7 +19,7 @@ class Talks:
         if account in self._noted:
             return
         fact = {"channel": channel, "first": first}
-        Facts(self._store, collection_name(account)).claim(_KEY, fact, talk=_TAG)
+        Facts(self._store, DELIVERIES + digest(account)).claim(_KEY, fact, talk=_TAG)
         self._noted.add(account)
 
     def forget(self, account: str) -> None:
@@ -28,6 +29,6 @@ class Talks:
     def all(self) -> list[tuple[int, int]]:
         """Channels and their first messages."""
         found = []
-        for name in self._store.names(LEARNERS):
+        for name in self._store.names(DELIVERIES):
             found += [(fact["channel"], fact["first"]) for _, fact, _ in Facts(self._store, name).where(talk=_TAG)]
         return found

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat, Incoming
 from tutor.chat.dispatching import Dispatcher, Revoked
+from tutor.chat.inbox import Incoming
 from tutor.errors import HistoryError
 from tutor.slack.render import answer_form
 from tutor.slack.requests import form_metadata, of_button, of_command, of_event, of_form
@@ -59,7 +60,7 @@ def make_app(client: AsyncWebClient, dispatcher: Dispatcher, me: AuthorizeResult
     @app.action("tutor:answer")
     async def form_wanted(ack: Any, body: dict[str, Any]) -> None:
         await ack()
-        task = asyncio.create_task(_open_form(client, dispatcher.chat, body))
+        task = asyncio.create_task(_open_form(client, dispatcher, body))
         forms.add(task)
         task.add_done_callback(forms.discard)
 
@@ -96,18 +97,22 @@ async def dispatched(app: AsyncApp, body: str, headers: dict[str, list[str]]) ->
     return await app.async_dispatch(AsyncBoltRequest(body=body, headers={**headers}))
 
 
-async def _open_form(client: AsyncWebClient, chat: Chat, body: dict[str, Any]) -> None:
-    """Opens the form for an answer; the learner presses again when that fails."""
-    said = chat.tutor.phrases
-    language = chat.tutor.settings.language
-    incoming = of_button({**body, "actions": [{**body["actions"][0], "action_id": "tutor:repeat"}]})
-    if incoming:
-        language = await asyncio.to_thread(chat.language, incoming)
+async def _open_form(client: AsyncWebClient, dispatcher: Dispatcher, body: dict[str, Any]) -> None:
+    """Opens the form for an answer; the learner presses again when that fails. Others hear that it is not theirs."""
+    chat, pressed = dispatcher.chat, {**body["actions"][0], "action_id": "tutor:hint"}
+    incoming = of_button({**body, "actions": [pressed]})
+    if incoming is None:
+        return
+    interview = await asyncio.to_thread(chat.tutor.interview, incoming.account, pressed["value"])
+    if interview.started is None:
+        await dispatcher.take(incoming)
+        return
+    said, language = chat.tutor.phrases, interview.language
     form = answer_form(
         form_metadata(body), said("name.tutor", language), said("chat.your_answer", language),
         said("chat.send", language), said("chat.cancel", language),
     )  # fmt: skip
     try:
         await client.views_open(trigger_id=body["trigger_id"], view=form)
-    except (SlackApiError, OSError) as error:
-        _LOG.warning("a form was not opened: %s", error)
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+        _LOG.warning("a form was not opened: %s", type(error).__name__)

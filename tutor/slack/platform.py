@@ -8,8 +8,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
 from tutor.chat.dispatching import Refused, Revoked, Unsure
+from tutor.chat.inbox import Incoming
 from tutor.chat.pacing import Pace
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Again, Start

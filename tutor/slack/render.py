@@ -61,7 +61,7 @@ def _elements(sections: Iterable[Section]) -> Iterator[tuple[Element, int]]:
             yield {"type": "divider"}, 0
         titled = [Block("heading", (Span(section.title),)), *section.blocks] if section.title else section.blocks
         for group in split(titled, LONGEST, _size):
-            yield {"type": "rich_text", "elements": list(_rich(group))}, _size(group)
+            yield {"type": "rich_text", "elements": _joined(_rich(group))}, _size(group)
 
 
 def _size(group: Sequence[Block]) -> int:
@@ -85,6 +85,17 @@ def _rich(group: Sequence[Block]) -> Iterator[Element]:
                 yield _section([_text(indent), *_spans(block.spans), *_gap(group, number)])
             case "text":
                 yield _section([*_spans(block.spans), *_gap(group, number)])
+
+
+def _joined(parts: Iterable[Element]) -> list[Element]:
+    """The parts with sections in a row as one, so that only our own line breaks stand between them."""
+    joined: list[Element] = []
+    for part in parts:
+        if joined and part["type"] == joined[-1]["type"] == "rich_text_section":
+            joined[-1]["elements"] += part["elements"]
+        else:
+            joined.append(part)
+    return joined
 
 
 def _gap(group: Sequence[Block], number: int) -> list[Element]:

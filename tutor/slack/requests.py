@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from tutor.chat.answering import Incoming
+from tutor.chat.inbox import Incoming
 from tutor.chat.posts import Action
 from tutor.chat.wishes import Again, Confirm, Press, Say, Wish, Words
 from tutor.events import COMMANDS

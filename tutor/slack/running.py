@@ -17,9 +17,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat, Incoming
+from tutor.chat.answering import Chat
 from tutor.chat.daily import ask_daily
 from tutor.chat.dispatching import Dispatcher, Revoked
+from tutor.chat.inbox import Incoming
 from tutor.chat.pacing import Pace
 from tutor.chat.wishes import Do
 from tutor.errors import SettingsError

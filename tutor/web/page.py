@@ -12,16 +12,19 @@ from functools import cached_property, reduce
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
 
 from tutor.cards import LANGUAGES, LEVELS, Language
-from tutor.errors import TutorError
-from tutor.events import COMMANDS, Command, Event, SessionStarted
+from tutor.errors import HistoryError, TutorError
+from tutor.events import BUTTONS, Command, Event, SessionStarted
+from tutor.html import markdown
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
 from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
-from tutor.web.render import Message, Renderer, learner_said, markdown, tutor_said
+from tutor.web.accounts import AccountsPart
+from tutor.web.render import Message, Renderer, learner_said, tutor_said
 from tutor.web.watching import watched
 
 _LOG = logging.getLogger(__name__)
@@ -97,6 +100,7 @@ class Page:
 
     def __init__(self, tutor: Tutor) -> None:
         self.tutor = tutor
+        self._accounts = AccountsPart(tutor, lambda request: learner_of(tutor, request))
 
     def build(self) -> gr.Blocks:
         """The Gradio page, ready to be mounted."""
@@ -125,6 +129,7 @@ class Page:
                 with gr.Accordion(elem_id="earlier", open=False) as earlier:
                     sessions = gr.Dropdown(elem_id="sessions", allow_custom_value=True)
                     open_ = gr.Button(elem_id="open")
+                self._accounts.build()
             with gr.Column(scale=3, min_width=320):
                 conversation = gr.Chatbot(
                     elem_id="conversation", height="56vh", show_label=False, latex_delimiters=LATEX,
@@ -135,7 +140,7 @@ class Page:
                     box = gr.Textbox(elem_id="box", lines=1, max_lines=12, scale=5, autofocus=True)
                     send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
                 with gr.Row(elem_id="commands"):
-                    commands = {command: gr.Button(elem_id=command, size="sm") for command in COMMANDS}
+                    commands = {command: gr.Button(elem_id=command, size="sm") for command in BUTTONS}
         with gr.Row(elem_id="hidden"):
             session = gr.Textbox(elem_id="session", container=False)
             message_id = gr.Textbox(elem_id="message-id", container=False)
@@ -147,6 +152,7 @@ class Page:
         turn_out = [parts.conversation, parts.notice, parts.box, parts.message_id, parts.session]
         choices = [parts.language, parts.topics, parts.level, parts.number, parts.mode]
         here = [parts.session, parts.language]
+        self._accounts.wire(parts.language)
 
         loaded = blocks.load(self._load, None, parts.all, **private)
         loaded.then(None, here, here, js=_ADDRESS_JS, **private)
@@ -179,6 +185,7 @@ class Page:
 
     def _load(self, request: gr.Request) -> list[Any]:
         learner = learner_of(self.tutor, request)
+        self.tutor.archive.prepare(learner)
         asked = request.query_params
         wanted = str(asked.get("session") or "")
         language = _language(asked.get("language"), request, self.tutor.settings.language)
@@ -282,9 +289,10 @@ class Page:
         try:
             for batch in watched(run):
                 yield [growing.after(batch), "", box_after, gr.skip(), gr.skip()]
-        except (NotSent, TutorError) as error:
-            yield [gr.skip() if isinstance(error, NotSent) else growing.stored(), markdown(str(error)), gr.skip(),
-                   uuid.uuid4().hex, gr.skip()]  # fmt: skip
+        except TutorError as error:
+            told = markdown(self._told(error, language))
+            kept = isinstance(error, NotSent | HistoryError)
+            yield [gr.skip() if kept else growing.stored(), told, gr.skip(), uuid.uuid4().hex, gr.skip()]
             return
         except Exception:
             reference = uuid.uuid4().hex[:8]
@@ -296,12 +304,20 @@ class Page:
 
     # What the page shows
 
+    def _told(self, error: TutorError, language: Language) -> str:
+        """The error in words for the learner; those of storage are written for whoever runs the tutor."""
+        if isinstance(error, HistoryError):
+            return self.tutor.phrases("say.history_failed", language, reason=error)
+        return str(error)
+
     def conversation(self, learner: str, session: str, language: Language) -> list[Message]:
         transcript = self.tutor.transcript(learner, session)
         interview = Interview.of(transcript)
         renderer = self.renderer(language)
         messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
-        return [*messages, renderer.report(interview)] if interview.finished else messages
+        if interview.finished:
+            messages.append(renderer.report(self.tutor.report(learner, session), session))
+        return messages
 
     def renderer(self, language: Language) -> Renderer:
         return Renderer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
@@ -334,7 +350,7 @@ class Page:
             gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
             gr.update(value=say("open"), interactive=bool(entries)),
             gr.update(value=say("send"), interactive=active),
-            *(gr.update(value=say(command), interactive=active) for command in COMMANDS),
+            *(gr.update(value=say(command), interactive=active) for command in BUTTONS),
         ]
 
     def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
@@ -356,7 +372,8 @@ class Page:
             else phrases("engine.model", language, model=engine.name)
         )
         title, intro = phrases("page.title", language), phrases("page.intro", language)
-        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span>'
+        progress = f'<a id="progress" href="progress?language={language}">{phrases("progress.title", language)}</a>'
+        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span> {progress}'
 
 
 class _Growing:
@@ -399,7 +416,7 @@ class _Growing:
         return self._page.conversation(self._learner, self._session, self._language)
 
 
-def learner_of(tutor: Tutor, request: gr.Request) -> str:
+def learner_of(tutor: Tutor, request: gr.Request | Request) -> str:
     """Who is at the browser: the one learner of this machine, or whoever the browser's cookie says."""
     if not tutor.settings.shared:
         return tutor.settings.learner
