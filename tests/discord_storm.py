@@ -4,6 +4,7 @@ Messages come up to four times in random order while the process is killed again
 every model call hangs and the processor is busy; the gateway drops a hundred times.
 """
 
+# ruff: noqa: ASYNC110
 import argparse
 import asyncio
 import multiprocessing
@@ -92,7 +93,7 @@ async def settled(discord: FakeDiscord, wanted: set[str], seconds: float = 300.0
     """Waits until all are answered."""
     end = time.monotonic() + seconds
     while not wanted <= set(replies(discord)) and time.monotonic() < end:
-        await asyncio.sleep(0.5)  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
     await asyncio.sleep(1.0)
 
 
@@ -169,7 +170,8 @@ async def drops(number: int, seed: int) -> None:
         counts = Counter(found.get(event["d"]["id"], 0) for event in events)
         print(
             f"{number} drops: {len(events)} messages, answers per message {dict(counts)}; "
-            f"RESUME {discord.ops.count(6)}, IDENTIFY {discord.ops.count(2)}; connected again after at most {max(took):.2f} s",
+            f"RESUME {discord.ops.count(6)}, IDENTIFY {discord.ops.count(2)}; "
+            f"connected again after at most {max(took):.2f} s",
             flush=True,
         )
 
@@ -197,7 +199,7 @@ async def acknowledgements(number: int) -> None:
                 asked.append(event["d"]["id"])
                 await discord.send(event)
                 while asked[-1] not in discord.acknowledged and time.perf_counter() - discord.asked[asked[-1]] < 5:
-                    await asyncio.sleep(0.0005)  # noqa: ASYNC110
+                    await asyncio.sleep(0.0005)
                 await asyncio.sleep(0.005)
             for core in cores:
                 core.terminate()

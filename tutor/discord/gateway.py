@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import aiohttp
 import discord
 
-from tutor.chat.inbox import Incoming
 from tutor.chat.dispatching import Dispatcher
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Confirm
 from tutor.discord.calls import acknowledge, since
 from tutor.discord.platform import DiscordPlatform

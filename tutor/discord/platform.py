@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from tutor.chat.answering import Chat
-from tutor.chat.inbox import Incoming
 from tutor.chat.dispatching import Refused
+from tutor.chat.inbox import Incoming
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Start
 from tutor.discord.calls import ORIGINAL, PAGE, Calls, Expired, Found, Missing, since

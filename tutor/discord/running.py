@@ -12,9 +12,9 @@ import aiohttp
 import discord
 
 from tutor.chat.answering import Chat
-from tutor.chat.inbox import Incoming
 from tutor.chat.daily import ask_daily
 from tutor.chat.dispatching import Dispatcher, Revoked
+from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Do
 from tutor.discord.calls import REVOKED, Calls
 from tutor.discord.commands import application_of, commands, invitation, permissions
