@@ -26,7 +26,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.fake_discord import APP, CHANNEL, TOKEN, FakeDiscord
-from tutor.discord.running import Service, running
+from tutor.discord.running import SWITCH, Service, running
 from tutor.opening import open_tutor
 from tutor.resources import resource
 from tutor.settings import Settings
@@ -49,6 +49,7 @@ async def at_work(data: Path, api: str, gateway: str, **pace: Any) -> AsyncItera
 
 async def child(data: Path, api: str, gateway: str) -> None:
     """The tutor in Discord until it is killed."""
+    sys.setswitchinterval(SWITCH)
     async with at_work(data, api, gateway):
         await asyncio.Event().wait()
 

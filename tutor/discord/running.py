@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,8 @@ from tutor.tutor import Tutor
 
 _LOG = logging.getLogger(__name__)
 _WHERE = "discord.com/developers/applications under Bot"
+SWITCH = 0.0005
+"""Seconds for which a turn may keep the interpreter: an interaction must be acknowledged between many turns at once."""
 _BAD_TOKEN = 4004
 """The code with which the gateway closes when the token is no longer good."""
 
@@ -36,6 +39,7 @@ def serve(settings: Settings) -> None:
     """Serves Discord until interrupted; raises TutorError."""
     need(settings)
     stay_silent(settings)
+    sys.setswitchinterval(SWITCH)
     tutor = open_tutor(settings)
     try:
         asyncio.run(_serve(tutor, settings))
