@@ -44,10 +44,12 @@ LAYERS = [
     },
     {"chat.dispatching", "chat", "web.accounts", "web.report", "web.progress"},
     {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page", "web.routes"},
-    {"slack.platform", "slack.app", "web.server"},
-    {"slack.receiving"},
-    {"slack.running"},
-    {"slack", "web"},
+    {"discord.render", "discord.talks", "discord.commands"},
+    {"discord.calls", "discord.requests", "slack.platform", "slack.app", "web.server"},
+    {"discord.platform", "slack.receiving"},
+    {"discord.gateway"},
+    {"discord.running", "slack.running"},
+    {"discord", "slack", "web"},
     {"__main__"},
 ]
 BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
@@ -61,6 +63,7 @@ ALLOWED_IN_PURE = {
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
+    "discord": {f"discord.{name}" for name in ("calls", "commands", "gateway", "requests", "running")},
     "gradio": {"web.accounts", "web.page", "web.server"},
     "slack_bolt": {"slack.app", "slack.receiving", "slack.running"},
     "slack_sdk": {"slack.app", "slack.platform", "slack.running"},

@@ -1,4 +1,4 @@
-"""The command line: interview in the terminal, serve the page or Slack, report and export sessions, check cards."""
+"""The command line: interview in the terminal, serve the page, Slack or Discord, see to sessions and cards."""
 
 import argparse
 import importlib
@@ -71,6 +71,10 @@ def _parser() -> _Parser:
     slack.add_argument("--host", default="127.0.0.1", help="with --http: address to listen on (default: this machine)")
     slack.add_argument("--port", type=_port, default=3000, help="with --http: port to listen on (default: 3000)")
     slack.set_defaults(run=_slack)
+
+    discord = commands.add_parser("discord", help="interviews in Discord")
+    discord.add_argument("--invite", action="store_true", help="print the address at which a server invites the tutor")
+    discord.set_defaults(run=_discord)
 
     sessions = commands.add_parser("sessions", help="list earlier interviews")
     sessions.set_defaults(run=_sessions)
@@ -192,6 +196,24 @@ def _slack(chosen: argparse.Namespace) -> None:
             raise
         raise SettingsError(f"{error.name} is missing; install it with: pip install 'interview-tutor[slack]'") from None
     serve(_settings(), (chosen.host, chosen.port) if chosen.http else None)
+
+
+def _discord(chosen: argparse.Namespace) -> None:
+    try:
+        from tutor.discord import running
+        from tutor.discord.commands import PERMISSIONS, SCOPES, invitation
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("discord", "aiohttp"):
+            raise
+        raise SettingsError(
+            f"{error.name} is missing; install it with: pip install 'interview-tutor[discord]'"
+        ) from None
+    if chosen.invite:
+        print(invitation(running.need(_settings())))
+        print(f"scopes: {', '.join(SCOPES)}")
+        print("\n".join(f"{name.replace('_', ' ')}: {why}" for name, why in PERMISSIONS.items()))
+        return
+    running.serve(_settings())
 
 
 def _sessions(chosen: argparse.Namespace) -> None:

@@ -70,6 +70,8 @@ class Settings:
     slack_app_token: str = field(default="", repr=False)
     slack_signing_secret: str = field(default="", repr=False)
     slack_api: str = "https://slack.com/api/"
+    discord_token: str = field(default="", repr=False)
+    discord_read_threads: bool = False
     judge: Endpoint = Endpoint()
     embeddings: Endpoint = Endpoint()
     patience: float = PATIENCE
@@ -137,6 +139,8 @@ class Settings:
             slack_app_token=env.get("TUTOR_SLACK_APP_TOKEN", ""),
             slack_signing_secret=env.get("TUTOR_SLACK_SIGNING_SECRET", ""),
             slack_api=env.get("TUTOR_SLACK_API") or "https://slack.com/api/",
+            discord_token=env.get("TUTOR_DISCORD_TOKEN", ""),
+            discord_read_threads=_switch(env, "TUTOR_DISCORD_READ_THREADS"),
             judge=Endpoint(
                 env.get("TUTOR_JUDGE_MODEL", ""),
                 _address(env, "TUTOR_JUDGE_BASE_URL"),

@@ -46,7 +46,7 @@ def _pieces(block: Block, limit: int, size: Size) -> Iterator[Block]:
 
 def _fitting(block: Block, atoms: Sequence[Span], limit: int, size: Size) -> int:
     """How many of the atoms fit."""
-    low, high = 0, len(atoms)
+    low, high = 0, min(len(atoms), limit)
     while low < high:
         middle = (low + high + 1) // 2
         if size([replace(block, spans=_merged(atoms[:middle]))]) <= limit:

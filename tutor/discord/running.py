@@ -1,0 +1,176 @@
+"""Runs the tutor in Discord until it is stopped or Discord does not know it any more."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import discord
+
+from tutor.chat.answering import Chat
+from tutor.chat.daily import ask_daily
+from tutor.chat.dispatching import Dispatcher, Revoked
+from tutor.chat.inbox import Incoming
+from tutor.chat.wishes import Do
+from tutor.discord.calls import REVOKED, Calls
+from tutor.discord.commands import application_of, commands, invitation, permissions
+from tutor.discord.gateway import Gateway
+from tutor.discord.platform import DiscordPlatform
+from tutor.discord.requests import place
+from tutor.errors import SettingsError
+from tutor.opening import open_tutor
+from tutor.settings import Settings, stay_silent
+from tutor.tutor import Tutor
+
+_LOG = logging.getLogger(__name__)
+_WHERE = "discord.com/developers/applications under Bot"
+SWITCH = 0.0005
+"""Seconds for which a turn may keep the interpreter: an interaction must be acknowledged between many turns at once."""
+_BAD_TOKEN = 4004
+"""The code with which the gateway closes when the token is no longer good."""
+
+
+def serve(settings: Settings) -> None:
+    """Serves Discord until interrupted; raises TutorError."""
+    need(settings)
+    stay_silent(settings)
+    sys.setswitchinterval(SWITCH)
+    tutor = open_tutor(settings)
+    try:
+        asyncio.run(_serve(tutor, settings))
+    finally:
+        tutor.store.close()
+
+
+def need(settings: Settings) -> int:
+    """The number of the application; raises SettingsError where the token is missing or not a bot's."""
+    if not settings.discord_token:
+        raise SettingsError(f"TUTOR_DISCORD_TOKEN is not set; it stands at {_WHERE}, Reset Token")
+    return application_of(settings.discord_token)
+
+
+async def _serve(tutor: Tutor, settings: Settings) -> None:
+    async with running(tutor, settings) as service:
+        stop = asyncio.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        ready = asyncio.create_task(service.told())
+        stopped = asyncio.create_task(stop.wait())
+        ends: list[asyncio.Future[Any]] = [stopped, service.connected, service.dispatcher.revoked]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ready, stopped):
+            task.cancel()
+        service.check()
+
+
+class Service:
+    """The tutor at work in Discord."""
+
+    def __init__(self, gateway: Gateway, dispatcher: Dispatcher, application: int) -> None:
+        self.gateway = gateway
+        self.dispatcher = dispatcher
+        self._application = application
+        self.connected = asyncio.create_task(gateway.connect())
+
+    async def told(self) -> None:
+        """Says who it is once it is connected, and what servers do not allow."""
+        await self.gateway.wait_until_ready()
+        print(f"Interview tutor: in Discord as {self.gateway.user}", flush=True)
+        for line in self.lacking():
+            _LOG.warning("%s", line)
+
+    def lacking(self) -> list[str]:
+        """A line for each server that does not allow what is needed, or one that there is no server."""
+        link = invitation(self._application)
+        if not self.gateway.guilds:
+            return [f"the tutor is in no server yet; invite it at {link}"]
+        found = {guild.name: permissions().value & ~guild.me.guild_permissions.value for guild in self.gateway.guilds}
+        return [
+            f"the server {name!r} does not allow: {_names(bits)}; allow it there, or invite the tutor again at {link}"
+            for name, bits in found.items()
+            if bits
+        ]
+
+    async def disconnect(self) -> None:
+        """Ends the connection, which must not hear that the client was closed."""
+        self.connected.cancel()
+        await asyncio.wait({self.connected}, timeout=5)
+
+    def check(self) -> None:
+        """Raises what ended the work, if something did."""
+        if self.dispatcher.revoked.done():
+            raise self.dispatcher.revoked.result()
+        if not self.connected.done():
+            return
+        try:
+            self.connected.result()
+        except discord.PrivilegedIntentsRequired:
+            raise SettingsError(
+                "Discord does not grant the intent Message Content, which TUTOR_DISCORD_READ_THREADS needs; "
+                f"switch it on at {_WHERE}, Privileged Gateway Intents, or unset the variable"
+            ) from None
+        except discord.ConnectionClosed as error:
+            if error.code == _BAD_TOKEN:
+                raise Revoked(REVOKED) from None
+            raise SettingsError(f"Discord ended the connection for good (code {error.code})") from None
+
+
+@asynccontextmanager
+async def running(tutor: Tutor, settings: Settings, **pace: Any) -> AsyncIterator[Service]:
+    """A service that has said who it is, has gone back to what was left unanswered, and asks daily questions."""
+    application = need(settings)
+    logging.getLogger("discord").setLevel(logging.CRITICAL)  # it tells every failure in many lines; ours are one
+    async with AsyncExitStack() as stack:
+        gateway = Gateway(reads=settings.discord_read_threads)
+        stack.push_async_callback(gateway.close)
+        await _introduce(gateway, settings, application, tutor)
+        chat = Chat(tutor, time.time)
+        calls = Calls(gateway.http, application)
+        platform = DiscordPlatform(calls, chat, gateway.me, reads=settings.discord_read_threads)
+        dispatcher = Dispatcher(chat, platform, **pace)
+        stack.push_async_callback(dispatcher.close)
+        gateway.serve(dispatcher, platform)
+        stack.callback(gateway.rest)
+        if left := await dispatcher.recover():
+            _LOG.warning("messages that were left unanswered and are answered now: %s", left)
+        service = Service(gateway, dispatcher, application)
+        stack.push_async_callback(service.disconnect)
+        daily = asyncio.create_task(ask_daily(dispatcher, "discord", _daily_message(calls)))
+        stack.callback(daily.cancel)
+        yield service
+
+
+async def _introduce(gateway: Gateway, settings: Settings, application: int, tutor: Tutor) -> None:
+    """Logs in and tells Discord the slash commands; raises SettingsError."""
+    try:
+        await gateway.login(settings.discord_token)
+        listed = commands(tutor.phrases, tutor.desk.shelf)
+        await gateway.http.bulk_upsert_global_commands(application, listed)
+    except discord.LoginFailure:
+        raise SettingsError(f"Discord refuses TUTOR_DISCORD_TOKEN; make a new one at {_WHERE}, Reset Token") from None
+    except discord.HTTPException as error:
+        raise SettingsError(f"Discord refuses to be told the slash commands ({error})") from None
+    except (OSError, aiohttp.ClientError) as error:
+        raise SettingsError(f"Discord cannot be reached: {type(error).__name__}") from None
+
+
+def _daily_message(calls: Calls) -> Any:
+    async def message(daily: Mapping[str, Any]) -> Incoming:
+        user = str(daily["account"]).split(":")[1]
+        channel = await calls.direct(user)
+        target = {"channel": channel, "user": user}
+        return Incoming(
+            id="", account=daily["account"], place=place(channel), wish=Do(order="help"), private=True, target=target
+        )
+
+    return message
+
+
+def _names(bits: int) -> str:
+    """The permissions of these bits, as Discord's settings call them."""
+    return ", ".join(name.replace("_", " ") for name, on in discord.Permissions(bits) if on)
