@@ -1,4 +1,7 @@
-"""The agent behind a turn: a LangChain agent with the five tools, and the middleware that keeps it to the interview."""
+"""The agent behind a turn: a LangChain agent with the five tools, and the middleware that keeps it to the interview.
+
+Where a provider's model fails, the offline engine finishes the turn.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -10,6 +13,7 @@ from langchain.agents.middleware import (
     ModelRequest,
     ModelResponse,
 )
+from langchain_core.exceptions import ModelError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
@@ -17,8 +21,11 @@ from langgraph.graph.state import CompiledStateGraph
 
 from tutor import dialogue, speech
 from tutor.cards import Language
+from tutor.events import last_turn
 from tutor.interview import Interview
-from tutor.models.offline import OFFLINE
+from tutor.models.failures import ModelFailure
+from tutor.models.metering import meter
+from tutor.models.offline import OFFLINE, OfflineEngine
 from tutor.prompts import Phrases
 from tutor.tools import TOOLS, Desk
 
@@ -26,6 +33,8 @@ CALLS = 6
 """Model calls and steps of ours in one turn, at most."""
 STEPS = 2 * CALLS
 """The same for the graph, in which a call and a tool are a step each: a limit without middleware of its own."""
+REPAIRS = 2
+"""How often a model may call a tool again in one turn after a refusal."""
 CONTEXT = 6000
 """Tokens of the transcript that a provider's model is given, about."""
 
@@ -47,6 +56,36 @@ class Steering(AgentMiddleware[AgentState[Any], Any]):
             return AIMessage("", tool_calls=[{"name": move.tool, "args": move.arguments, "id": call_id}])
         words = None if _refused(request.messages) else speech.fixed(interview, self._phrases)
         return AIMessage(words) if words else _with_one_tool(handler(request))
+
+
+class Fallback(AgentMiddleware[AgentState[Any], Any]):
+    """Lets the offline engine finish a turn in which the model has failed, and ends a turn that has no end."""
+
+    def __init__(self, phrases: Phrases) -> None:
+        super().__init__()
+        self._phrases = phrases
+        self._offline = OfflineEngine(phrases=phrases)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any] | AIMessage:
+        turn, said = meter(), ""
+        if not turn.offline and _misused(request.messages):
+            turn.failed(ModelFailure("tools", getattr(request.model, "model_name", "")), "")
+            turn.offline = True
+        if not turn.offline:
+            try:
+                return handler(request)
+            except ModelError as error:
+                failure = _failure(error)
+                turn.failed(failure, "")
+                if failure.kind == "calls":
+                    return AIMessage(self._phrases("say.limit", Interview.of(request.state["messages"]).language))
+                said, said_id, turn.offline = failure.said.rstrip(), failure.message_id, True
+        response = handler(request.override(model=self._offline))
+        if said:
+            response.result.insert(0, AIMessage(f"{said} …", id=said_id))
+        return response
 
 
 class Briefing(AgentMiddleware[AgentState[Any], Any]):
@@ -75,7 +114,7 @@ def build_agent(
     return create_agent(
         model,
         list(TOOLS),
-        middleware=[Steering(phrases), Briefing(prompts)],
+        middleware=[Steering(phrases), Fallback(phrases), Briefing(prompts)],
         context_schema=Desk,
     )
 
@@ -83,10 +122,22 @@ def build_agent(
 def _with_one_tool(response: ModelResponse[Any]) -> ModelResponse[Any]:
     """The response with the first of its tool calls only: several would run on the same state."""
     response.result = [
-        message.model_copy(update={"tool_calls": message.tool_calls[:1]}) if isinstance(message, AIMessage) else message
+        message.model_copy(update={"tool_calls": message.tool_calls[:1], "invalid_tool_calls": []})
+        if isinstance(message, AIMessage)
+        else message
         for message in response.result
     ]
     return response
+
+
+def _failure(error: ModelError) -> ModelFailure:
+    return error if isinstance(error, ModelFailure) else ModelFailure("unreachable")
+
+
+def _misused(messages: Sequence[BaseMessage]) -> bool:
+    """Whether the model has called tools in vain in this turn, more often than it may mend."""
+    refusals = [message for message in last_turn(messages) if getattr(message, "status", "") == "error"]
+    return len(refusals) > REPAIRS
 
 
 def _refused(messages: Sequence[BaseMessage]) -> bool:

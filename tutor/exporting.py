@@ -6,10 +6,11 @@ from typing import Any
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from tutor.cards import Language, Source
+from tutor.costs import lines
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
 from tutor.interview import Interview
 from tutor.report import as_json, as_markdown, report
-from tutor.shown import Block, Happened, Item, Said, shown
+from tutor.shown import Block, Happened, Item, Said, Spent, shown
 from tutor.tutor import Tutor
 
 
@@ -43,6 +44,8 @@ def _item(tutor: Tutor, item: Item, language: Language) -> Iterator[str]:
         yield f"**{who}**"
         yield ""
         yield from (f"> {line}" for line in item.text.splitlines()) if item.by_learner else (item.text,)
+    elif isinstance(item, Spent):
+        yield from (f"*{line}*" for line in lines(item, tutor.phrases, language))
     else:
         yield from _block(tutor, item, item.event, language)
 

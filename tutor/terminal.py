@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.text import Text as Styled
 
 from tutor.cards import Language, Source
+from tutor.costs import lines
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
@@ -23,7 +24,7 @@ from tutor.events import (
 from tutor.formulas import readable
 from tutor.interview import Interview
 from tutor.report import as_markdown, band, report
-from tutor.shown import Happened, Item, Said, shown
+from tutor.shown import Happened, Item, Said, Spent, shown
 from tutor.tutor import NotSent, Tutor
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -44,6 +45,10 @@ class Terminal:
             style = "cyan" if item.by_learner else ""
             mark = "> " if item.by_learner else ""
             self._console.print(Styled(mark + harmless(item.text), style=style))
+        elif isinstance(item, Spent):
+            style = "yellow" if item.event.failure else "bright_black"
+            for line in lines(item, self._tutor.phrases, language):
+                self._console.print(Styled(harmless(line), style=style))
         else:
             self._console.print(self._block(item, language))
         self._console.print()
