@@ -327,7 +327,7 @@ def test_whoever_does_not_want_to_wait_goes_on_offline_at_once(made: Made, mode:
         began = time.monotonic()
         assert tutor.hurry(LEARNER, session)
         turn.join()
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2.0, "a moment, and room for a machine that is shared"
         assert used(tutor, session).failure == "cancelled"
         assert words(tutor, session)[-1].startswith(OFFLINE)
         assert not tutor.hurry(LEARNER, session), "there is nothing to wait for any more"

@@ -12,6 +12,7 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
+    {"rubric"},
     {"events", "settings"},
     {"interview"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
@@ -20,7 +21,7 @@ LAYERS = [
     {"models.breaker", "models.metering"},
     {"models.calling"},
     {"models.provider"},
-    {"models"},
+    {"judging", "models"},
     {"search", "sessions"},
     {"tools"},
     {"agent"},
@@ -32,7 +33,7 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | {"events"}) - {"shelving"}
+PURE = set().union(*LAYERS[1:8]) - {"settings", "shelving"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",

@@ -8,6 +8,7 @@ from tutor.events import (
     AnswerShown,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     SessionStarted,
     Step,
@@ -29,10 +30,12 @@ class Move:
 def required_move(interview: Interview) -> Move | None:
     """The tool that the state itself calls for, or None where it is time to speak or a free choice."""
     done = interview.turn
-    if any(isinstance(event, QuestionAsked) for event in done):
+    if any(isinstance(event, QuestionAsked | GradingFailed) for event in done):
         return None
-    if interview.command:
+    if interview.command and interview.command != "grade":
         return _for_command(interview)
+    if interview.appeal:
+        return _for_appeal(interview)
     if any(isinstance(event, SessionStarted) for event in done):
         return Move("ask_question", {})
     current = interview.rounds[-1] if interview.rounds else None
@@ -47,6 +50,16 @@ def required_move(interview: Interview) -> Move | None:
     if interview.follows_up(current):
         return Move("ask_follow_up", {})
     return Move("ask_question", {}) if interview.closed(current) else None
+
+
+def _for_appeal(interview: Interview) -> Move | None:
+    """The appeal is heard where anything is missing; a question that it completed makes room for the next."""
+    about = interview.appealable
+    missing = about and about.grade and any(mark.verdict != "covered" for mark in about.grade.marks)
+    if missing and not any(isinstance(event, AnswerGraded) for event in interview.turn):
+        return Move("grade_answer", {})
+    over = interview.finished or not interview.rounds or interview.rounds[-1].left
+    return Move("ask_question", {}) if not over and interview.closed(interview.rounds[-1]) else None
 
 
 def _for_command(interview: Interview) -> Move | None:

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from tutor.cards import Language, Level, Source, Text
+from tutor.cards import Language, Level, Source, Text, Verdict
 from tutor.errors import HistoryError
 from tutor.grading import Grade
 
 Mode = Literal["practice", "exam"]
-Command = Literal["hint", "explain", "show", "skip", "repeat", "end"]
-COMMANDS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+Command = Literal["hint", "explain", "show", "skip", "repeat", "end", "grade"]
+BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade")
+"""All commands; `grade` asks for the grade that could not be given, and has no button."""
 Step = Literal["pump", "hint", "probe"]
 
 
@@ -51,6 +53,12 @@ class CommandGiven(_Event):
     command: Command
 
 
+class AppealMade(_Event):
+    """The learner disagrees with the latest grade; the message is the argument."""
+
+    kind: Literal["appeal_made"] = "appeal_made"
+
+
 class QuestionAsked(_Event):
     """A question was put; `number` counts from 1, `of` is how many there will be."""
 
@@ -65,7 +73,10 @@ class QuestionAsked(_Event):
 
 
 class AnswerGraded(_Event):
-    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it."""
+    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it.
+
+    After an appeal, `appealed` names the key point that was judged once more, and `before` the verdict it had.
+    """
 
     kind: Literal["answer_graded"] = "answer_graded"
     card_id: str
@@ -74,6 +85,15 @@ class AnswerGraded(_Event):
     helps: int = 0
     after_showing: bool = False
     grader: str = "rubric"
+    appealed: str = ""
+    before: Verdict | None = None
+
+
+class GradingFailed(_Event):
+    """The answer could not be graded; it is kept, and has no score until it is graded."""
+
+    kind: Literal["grading_failed"] = "grading_failed"
+    card_id: str
 
 
 class FollowUpAsked(_Event):
@@ -136,8 +156,10 @@ Event = Annotated[
     SessionStarted
     | LanguageChosen
     | CommandGiven
+    | AppealMade
     | QuestionAsked
     | AnswerGraded
+    | GradingFailed
     | FollowUpAsked
     | ExplanationGiven
     | AnswerShown

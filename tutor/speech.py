@@ -9,6 +9,7 @@ from tutor.events import (
     Event,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     SessionStarted,
 )
@@ -23,6 +24,10 @@ QUOTED = 3
 def fixed(interview: Interview, phrases: Phrases) -> str | None:
     """What is said without a model: to a command or a start; None where a model should find the words."""
     done = interview.turn
+    if any(isinstance(event, GradingFailed) for event in done):
+        return phrases("say.not_graded", interview.language)
+    if interview.appeal:
+        return _to_appeal(interview, phrases)
     if graded(done) and not interview.exam:
         return None
     if interview.command:
@@ -39,6 +44,21 @@ def graded(turn: Sequence[Event]) -> AnswerGraded | None:
     return next((event for event in turn if isinstance(event, AnswerGraded)), None)
 
 
+def _to_appeal(interview: Interview, phrases: Phrases) -> str:
+    """What came of it: the verdict follows what was said, and says so either way."""
+    language, heard = interview.language, graded(interview.turn)
+    if heard is None:
+        return phrases("say.nothing_open", language)
+    mark = next(mark for mark in heard.grade.marks if mark.key_point == heard.appealed)
+    key = "upheld" if mark.verdict == "covered" else "raised"
+    if mark.verdict == heard.before or mark.verdict not in ("covered", "partly"):
+        said = phrases("say.stays", language)
+    else:
+        said = phrases(f"say.{key}", language, quotes=_quotes([mark.quote], language))
+    lead = any(isinstance(event, QuestionAsked) for event in interview.turn) or interview.finished
+    return _joined([said, _lead(interview, phrases)] if lead else [said], language)
+
+
 def _welcome(interview: Interview, phrases: Phrases) -> str:
     language, started = interview.language, interview.started
     assert started is not None
@@ -53,6 +73,8 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return phrases("say.ended", language)
     if interview.command == "skip":
         return _joined([phrases("say.skipped", language), _lead(interview, phrases)], language)
+    if interview.command == "grade" and not interview.exam:
+        return phrases("say.nothing_to_grade", language)
     if current is None:
         return phrases("say.over" if interview.finished else "say.no_question", language)
     if interview.command == "repeat":

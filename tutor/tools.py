@@ -12,16 +12,18 @@ from langchain_core.tools import BaseTool, ToolException, tool
 
 from tutor import dialogue
 from tutor.cards import Card, Shelf, Source
+from tutor.errors import NotGraded
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
     Event,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     to_json,
 )
-from tutor.grading import Grader
+from tutor.grading import Grader, appealed
 from tutor.interview import Interview, Round
 from tutor.planning import eligible, next_card
 from tutor.search import CardSearch
@@ -112,19 +114,64 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
 
 @_tool
 def grade_answer(runtime: Runtime) -> Result:
-    """Grade all that the learner has said since the open question."""
-    interview = _interview(runtime)
-    this, card = _open_round(interview, _desk(runtime).shelf)
+    """Grade all that the learner has said since the open question, or judge a key point again after an appeal."""
+    interview, desk = _interview(runtime), _desk(runtime)
+    if interview.appeal:
+        return _heard_appeal(interview, desk)
+    this, card = _open_round(interview, desk.shelf)
     if not this.answer.strip():
         raise ToolException("The learner has not answered yet. Wait for the answer.")
-    grade = _desk(runtime).grader.grade(card, this.answer)
+    try:
+        grade = desk.grader.grade(card, this.answer)
+    except NotGraded:
+        return _not_graded(card)
     graded = AnswerGraded(
         card_id=card.id,
         answer=this.answer,
         grade=grade,
         helps=len(this.helps),
         after_showing=this.given_away,
+        grader=grade.grader,
     )
+    return _graded(interview, graded)
+
+
+def _heard_appeal(interview: Interview, desk: Desk) -> Result:
+    """One key point of the latest grade, judged once more with the learner's argument."""
+    this = interview.appealable
+    card = desk.shelf.by_id.get(this.asked.card_id) if this else None
+    if this is None or card is None:
+        raise ToolException("There is no grade to disagree with. Say so and go on with the interview.")
+    last = this.grades[-1]
+    mark = appealed(last.grade, card, interview.appeal)
+    if mark is None:
+        raise ToolException("Every key point of that answer is covered; there is nothing to reopen. Say so.")
+    answer = "\n\n".join(this.said[:-1])
+    try:
+        grade = desk.grader.reconsidered(card, answer, last.grade, mark.key_point, interview.appeal)
+    except NotGraded:
+        return _not_graded(card)
+    graded = AnswerGraded(
+        card_id=card.id,
+        answer=this.answer,
+        grade=grade,
+        helps=len(this.helps) + 1,
+        after_showing=last.after_showing,
+        grader=grade.grader,
+        appealed=mark.key_point,
+        before=mark.verdict,
+    )
+    return _graded(interview, graded)
+
+
+def _not_graded(card: Card) -> Result:
+    failed = GradingFailed(card_id=card.id)
+    return _result(failed, not_graded="The answer is kept. The learner can say grade to try again, or go on.")
+
+
+def _graded(interview: Interview, graded: AnswerGraded) -> Result:
+    """The words for the model: what was right, half said and wrong, never what is missing."""
+    grade = graded.grade
     right = [mark.quote for mark in grade.marks if mark.verdict == "covered"]
     half = [mark.quote for mark in grade.marks if mark.verdict == "partly"]
     wrong = [found.correction[interview.language] for found in grade.misconceptions]

@@ -21,6 +21,7 @@ from tutor.cards import Language
 from tutor.errors import TutorError
 from tutor.events import (
     COMMANDS,
+    AppealMade,
     Command,
     CommandGiven,
     Event,
@@ -105,8 +106,7 @@ class Tutor:
         if len(text) > LONGEST:
             length, limit = f"{len(text):,}", f"{LONGEST:,}"
             raise NotSent(self.phrases("say.too_long", interview.language, length=length, limit=limit))
-        command = self.command_in(text)
-        caused = CommandGiven(command=command) if command else None
+        caused = self._caused(text, interview)
         self._run(history, learner_message(text, message_id or uuid.uuid4().hex, caused), watcher or Watcher())
 
     def give(
@@ -146,6 +146,14 @@ class Tutor:
         if interview.language != language:
             message = learner_message("", uuid.uuid4().hex, LanguageChosen(language=language))
             history.append([message], at=self._clock())
+
+    def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
+        """What a message is besides an answer or a request: a command, or an appeal against a grade."""
+        if command := self.command_in(text):
+            return CommandGiven(command=command)
+        said = squeeze(text[:100])
+        appeals = any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal"))
+        return AppealMade() if appeals and interview.appealable else None
 
     def command_in(self, text: str) -> Command | None:
         """The command that the whole text is, in either language."""

@@ -15,7 +15,7 @@ import gradio as gr
 
 from tutor.cards import LANGUAGES, LEVELS, Language
 from tutor.errors import TutorError
-from tutor.events import COMMANDS, Command, Event, SessionStarted
+from tutor.events import BUTTONS, Command, Event, SessionStarted
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
@@ -135,7 +135,7 @@ class Page:
                     box = gr.Textbox(elem_id="box", lines=1, max_lines=12, scale=5, autofocus=True)
                     send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
                 with gr.Row(elem_id="commands"):
-                    commands = {command: gr.Button(elem_id=command, size="sm") for command in COMMANDS}
+                    commands = {command: gr.Button(elem_id=command, size="sm") for command in BUTTONS}
         with gr.Row(elem_id="hidden"):
             session = gr.Textbox(elem_id="session", container=False)
             message_id = gr.Textbox(elem_id="message-id", container=False)
@@ -334,7 +334,7 @@ class Page:
             gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
             gr.update(value=say("open"), interactive=bool(entries)),
             gr.update(value=say("send"), interactive=active),
-            *(gr.update(value=say(command), interactive=active) for command in COMMANDS),
+            *(gr.update(value=say(command), interactive=active) for command in BUTTONS),
         ]
 
     def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
