@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutor"
 LAYERS = [
-    {"errors", "resources"},
+    {"errors", "resources", "hygiene"},
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
@@ -19,7 +19,7 @@ LAYERS = [
     {"costs"},
     {"history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
     {"models.breaker", "models.metering"},
-    {"models.calling"},
+    {"models.calling", "requests"},
     {"models.provider"},
     {"judging", "models"},
     {"search", "sessions"},
