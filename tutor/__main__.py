@@ -77,6 +77,14 @@ def _parser() -> _Parser:
     export.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
     export.set_defaults(run=_export)
 
+    record = commands.add_parser("record", help="an interview as a recording, to be played again without the model")
+    record.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
+    record.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
+    record.set_defaults(run=_record)
+
+    doctor = commands.add_parser("doctor", help="try the models that are set, and say what to change")
+    doctor.set_defaults(run=_doctor)
+
     check = commands.add_parser("check", help="check cards and prompts")
     check.add_argument("card", nargs="*", metavar="CARD", help="ids of cards (default: all cards and prompts)")
     check.set_defaults(run=_check)
@@ -166,13 +174,31 @@ def _export(chosen: argparse.Namespace) -> None:
         text = exporting.markdown(tutor, learner, session)
     else:
         text = json.dumps(exporting.data(tutor, learner, session), ensure_ascii=False, indent=1) + "\n"
-    if chosen.output is None:
+    _write(text, chosen.output)
+
+
+def _record(chosen: argparse.Namespace) -> None:
+    from tutor.opening import open_tutor
+    from tutor.recording import recording
+
+    tutor = open_tutor(_settings())
+    session = _session(tutor, chosen.session)
+    learner, settings = tutor.settings.learner, tutor.settings
+    at = next(entry.at for entry in tutor.sessions(learner) if entry.session == session)
+    keys = [endpoint.api_key for endpoint in (settings.talking, settings.judging, settings.embedding)]
+    made = recording(tutor.transcript(learner, session), tutor.engine.name, at, keys)
+    _write(json.dumps(made, ensure_ascii=False, indent=1) + "\n", chosen.output)
+
+
+def _write(text: str, output: Path | None) -> None:
+    """To a file, or to the screen."""
+    if output is None:
         sys.stdout.write(text)
         return
     try:
-        chosen.output.write_text(text, encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{chosen.output} cannot be written ({error.strerror})") from None
+        raise SettingsError(f"{output} cannot be written ({error.strerror})") from None
 
 
 def _session(tutor: "Tutor", wanted: str | None) -> str:
@@ -183,6 +209,23 @@ def _session(tutor: "Tutor", wanted: str | None) -> str:
     if wanted and wanted not in known:
         raise SettingsError(f"there is no interview {wanted}; list them with: tutor sessions")
     return wanted or known[0]
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from tutor.doctor import examined
+    from tutor.prompts import load_phrases
+    from tutor.resources import resource
+    from tutor.settings import stay_silent
+
+    settings = _settings()
+    stay_silent(settings)
+    phrases, well = load_phrases(resource("prompts")), True
+    for good, line in examined(settings, phrases, settings.language):
+        print(line, flush=True)
+        well = well and good
+    if settings.judging.model:
+        print("", phrases("doctor.well" if well else "doctor.ill", settings.language), sep="\n")
+    return 0 if well else 1
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ def lines(item: Spent, phrases: Phrases, language: Language) -> Iterator[str]:
     used = item.event
     if used.failure:
         yield failure(used, phrases, language)
-    if used.calls:
+    if used.tokens:
         yield phrases(
             "model.cost_about" if used.estimated else "model.cost",
             language,
@@ -29,9 +29,16 @@ def lines(item: Spent, phrases: Phrases, language: Language) -> Iterator[str]:
 def failure(used: ModelUsed, phrases: Phrases, language: Language) -> str:
     """What happened, what was kept, and what happens next."""
     happened = phrases(f"failure.{used.failure}", language, model=used.failed or used.engine)
-    kept = phrases("failure.kept" if used.offline else "failure.kept_online", language)
+    kept = phrases(f"failure.{_kept(used)}", language)
     said = [happened, kept, _next(used, phrases, language)]
     return ("" if language == "zh" else " ").join(filter(None, said))
+
+
+def _kept(used: ModelUsed) -> str:
+    """What became of the turn: the offline engine ended it, only its grading failed, or it was whole but cut."""
+    if used.offline:
+        return "kept"
+    return "kept_online" if used.failure in ("length", "calls") else "kept_graded"
 
 
 def _next(used: ModelUsed, phrases: Phrases, language: Language) -> str:
