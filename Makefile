@@ -46,6 +46,11 @@ clean:
 .PHONY: bench
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
+	$(BIN)/python -m tests.benchmark_models
+
+.PHONY: faults
+faults: .venv/ready-dev
+	$(BIN)/python -m tests.benchmark_models faults
 
 .PHONY: topics
 topics: .venv/ready-dev

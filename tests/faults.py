@@ -78,6 +78,7 @@ def faults(mode: str | Sequence[str] = "well", pace: float = 1.0) -> Iterator[Fa
 class _Handler(BaseHTTPRequestHandler):
     server: FaultServer
     protocol_version = "HTTP/1.1"
+    tokens = 100
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -100,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer_uncounted(self) -> None:
         self.stream([{"content": WORDS}], "stop", counted=False)
+
+    def answer_costly(self) -> None:
+        self.tokens = 2400
+        self.answer_well()
 
     def answer_after(self, seconds: str) -> None:
         time.sleep(float(seconds))
@@ -262,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         if finish:
             self._piece({}, finish)
         if counted and finish and "stream_options" in self.server.requests[-1]:
-            usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+            usage = {"prompt_tokens": self.tokens, "completion_tokens": 10, "total_tokens": self.tokens + 10}
             self._event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self._sent(b"data: [DONE]\n\n")
         self._end()

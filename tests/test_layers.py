@@ -22,7 +22,7 @@ LAYERS = [
     {"models.calling", "requests"},
     {"models.provider"},
     {"judging", "models"},
-    {"search", "sessions", "doctor"},
+    {"search", "sessions", "doctor", "spending"},
     {"tools"},
     {"agent"},
     {"tutor"},

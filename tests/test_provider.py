@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -10,11 +10,15 @@ from pydantic import BaseModel
 
 from tests.conftest import LEARNER, choices, tutor_with
 from tests.faults import WORDS, FaultServer, faults
+from tutor.costs import failure
 from tutor.errors import EngineError
+from tutor.events import ModelUsed, events
 from tutor.history import Store
 from tutor.models import Engine, make_engine, make_judge_model
+from tutor.models.failures import Kind
 from tutor.prompts import Phrases
 from tutor.settings import Endpoint, Settings
+from tutor.shown import Spent, shown
 from tutor.tools import Desk
 from tutor.tutor import Tutor, Watcher
 
@@ -86,3 +90,59 @@ def test_the_judge_is_asked_at_temperature_0_and_gives_what_the_schema_says(
 
 def test_without_a_model_there_is_no_judge(settings: Settings) -> None:
     assert make_judge_model(settings) is None
+
+
+# Ceilings
+
+
+def told(tutor: Tutor, session: str) -> tuple[str, bool]:
+    """The failure of the last turn, and whether it was finished offline."""
+    found = [event for event in events(tutor.transcript(LEARNER, session)) if isinstance(event, ModelUsed)]
+    return found[-1].failure, found[-1].offline
+
+
+def test_the_cost_of_turns_adds_up_to_that_of_the_interview(talking: Tutor) -> None:
+    session = begin(talking)
+    for text in (GOOD, "the memory grows with the length"):
+        talking.reply(LEARNER, session, text)
+    spent = [item for item in shown(talking.transcript(LEARNER, session)) if isinstance(item, Spent)]
+    assert [(item.event.tokens, item.calls, item.tokens) for item in spent] == [(110, 1, 110), (110, 2, 220)]
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "first", "second"),
+    [("turn_tokens", ("turn_tokens", True), ("turn_tokens", True)),
+     ("session_tokens", ("", False), ("session_tokens", True)),
+     ("day_tokens", ("", False), ("day_tokens", True))],
+)  # fmt: skip
+def test_beyond_a_ceiling_the_offline_engine_goes_on(
+    server: FaultServer, settings: Settings, desk: Desk, store: Store, phrases: Phrases, ceiling: str,
+    first: tuple[str, bool], second: tuple[str, bool],
+) -> None:  # fmt: skip
+    server.mode = "costly"
+    tokens = {"turn_tokens": 100, "session_tokens": 2500, "day_tokens": 2500}[ceiling]
+    chosen = replace(settings, model="some-model", base_url=server.address, **{ceiling: tokens})  # type: ignore[arg-type]
+    tutor = tutor_with(make_engine(chosen, phrases), chosen, desk, store, phrases)
+    session = begin(tutor)
+    tutor.reply(LEARNER, session, GOOD)
+    assert told(tutor, session) == first
+    requests = len(server.requests)
+    after = begin(tutor) if ceiling == "day_tokens" else session
+    tutor.reply(LEARNER, after, "the memory grows with the length")
+    assert told(tutor, after) == second
+    assert len(server.requests) == requests
+    if ceiling == "day_tokens":
+        again = tutor_with(tutor.engine, chosen, desk, store, phrases)
+        later = begin(again)
+        again.reply(LEARNER, later, GOOD)
+        assert told(again, later) == second, "a restart does not forget what was spent today"
+    tutor.engine.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_failure_has_words_in_both_languages(phrases: Phrases, language: Any) -> None:
+    for kind in get_args(Kind):
+        for offline in (True, False):
+            for rests in (0.0, 15.0, 120.0):
+                used = ModelUsed(engine="m", failure=kind, failed="m", offline=offline, rests=rests)
+                assert len(failure(used, phrases, language)) > 10

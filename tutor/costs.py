@@ -28,7 +28,8 @@ def lines(item: Spent, phrases: Phrases, language: Language) -> Iterator[str]:
 
 def failure(used: ModelUsed, phrases: Phrases, language: Language) -> str:
     """What happened, what was kept, and what happens next."""
-    happened = phrases(f"failure.{used.failure}", language, model=used.failed or used.engine)
+    whose = {} if used.failure.endswith("_tokens") else {"model": used.failed or used.engine}
+    happened = phrases(f"failure.{used.failure}", language, **whose)
     kept = phrases(f"failure.{_kept(used)}", language)
     said = [happened, kept, _next(used, phrases, language)]
     return ("" if language == "zh" else " ").join(filter(None, said))

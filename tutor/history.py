@@ -59,6 +59,10 @@ class Record:
         return (self.sequence, 0) if self.answers is None else (self.answers, 1)
 
 
+_LEARNERS = "learner-"
+"""Begins the name of every collection that holds a history."""
+
+
 @dataclass(frozen=True)
 class SessionLine:
     """One session in a list: its id, when it began (seconds), and its first message."""
@@ -152,18 +156,7 @@ class ChromaHistory(BaseChatMessageHistory):
         return self._known
 
     def _all(self, where: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        offset = 0
-        while True:
-            page = self._store.call(
-                lambda start=offset: self._collection.get(  # type: ignore[misc]
-                    where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
-                )
-            )
-            documents = cast(list[str], page["documents"])
-            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
-            if len(documents) < PAGE:
-                return
-            offset += PAGE
+        return _pages(self._store, self._collection, where)
 
     def knows(self, message_id: str) -> bool:
         """Whether a message of this id was in the records when they were last read."""
@@ -208,6 +201,22 @@ class ChromaHistory(BaseChatMessageHistory):
         self._store.call(lambda: self._collection.delete(where={"session": self.session}))
 
 
+def _pages(store: Store, collection: "Collection", where: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Documents and metadata of all records that match, read page by page."""
+    offset = 0
+    while True:
+        page = store.call(
+            lambda start=offset: collection.get(  # type: ignore[misc]
+                where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
+            )
+        )
+        documents = cast(list[str], page["documents"])
+        yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
+        if len(documents) < PAGE:
+            return
+        offset += PAGE
+
+
 def sessions(store: Store, learner: str) -> list[SessionLine]:
     """The learner's sessions, the latest first."""
     history = ChromaHistory(store, learner, "list")
@@ -218,6 +227,15 @@ def sessions(store: Store, learner: str) -> list[SessionLine]:
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
 
 
+def messages_since(store: Store, at: float) -> Iterator[BaseMessage]:
+    """The messages of all learners that were stored since then (seconds)."""
+    names = store.call(lambda: [collection.name for collection in store.client.list_collections()])
+    for name in names:
+        if name.startswith(_LEARNERS):
+            for document, _ in _pages(store, store.collection(name), {"at": {"$gte": at}}):
+                yield from _messages(document)
+
+
 def new_session() -> str:
     """A session id that nobody can guess."""
     return secrets.token_urlsafe(16)
@@ -225,7 +243,7 @@ def new_session() -> str:
 
 def collection_name(learner: str) -> str:
     """The learner's collection; Chroma allows only Latin letters and digits in names."""
-    return "learner-" + hashlib.sha256(learner.encode()).hexdigest()[:32]
+    return _LEARNERS + hashlib.sha256(learner.encode()).hexdigest()[:32]
 
 
 def _storable(message: BaseMessage) -> BaseMessage:

@@ -40,6 +40,7 @@ from tutor.models import Engine
 from tutor.models.metering import Meter, metered
 from tutor.prompts import Phrases
 from tutor.settings import Settings
+from tutor.spending import DaySpending
 from tutor.tools import Desk
 
 LONGEST = 20_000
@@ -81,6 +82,7 @@ class Tutor:
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
+        self._day = DaySpending(store, clock)
         self._turns: dict[tuple[str, str], Meter] = {}
 
     def start(self, learner: str, choices: SessionStarted, watcher: Watcher | None = None) -> str:
@@ -209,13 +211,16 @@ class Tutor:
         transcript = [message for record in records for message in record.messages]
         last = max(record.sequence for record in waiting(records))
         spent = sum(event.tokens for event in events(transcript) if isinstance(event, ModelUsed))
-        turn = Meter(self.engine.limits, session=spent, on_pause=watcher.on_pause)
+        limits = self.engine.limits
+        today = self._day.spent() if limits.day_tokens else 0
+        turn = Meter(limits, session=spent, day=today, on_pause=watcher.on_pause)
         self._turns[history.learner, history.session] = turn
         try:
             with metered(turn):
                 messages = self._turn(transcript, watcher)
         finally:
             del self._turns[history.learner, history.session]
+            self._day.add(turn.used.tokens)
         history.append(self._with_cost(messages, turn), at=self._clock(), answers=last)
 
     def _turn(self, transcript: Sequence[BaseMessage], watcher: Watcher) -> list[BaseMessage]:
