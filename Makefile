@@ -47,6 +47,7 @@ clean:
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
 	$(BIN)/python -m tests.benchmark_models
+	$(BIN)/python -m tests.benchmark_progress
 
 .PHONY: faults
 faults: .venv/ready-dev

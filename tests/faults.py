@@ -6,6 +6,7 @@ last of which stays. Every fault that has words carries SECRET in them: it must 
 
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -19,6 +20,8 @@ from typing import Any
 
 SECRET = "provider-internal-7f3a"
 WORDS = "A good start."
+WELL = ("well", "uncounted", "after", "slowly", "costly", "thoughtful", "length", "megabyte")
+"""Modes in which a request for a judgement gets one: the fault, if any, is in the words."""
 LONG = "token " * 200_000
 """More than 1 MB."""
 
@@ -86,14 +89,32 @@ class _Handler(BaseHTTPRequestHandler):
         answer: Callable[..., None] = getattr(self, f"answer_{name}")
         self.server.count_open(1)
         try:
-            answer(argument) if argument else answer()
+            if name in WELL and self._judges():
+                self.answer_judgement(float(argument) if name == "after" else 0.0)
+            else:
+                answer(argument) if argument else answer()
         finally:
             self.server.count_open(-1)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
         pass
 
+    def _judges(self) -> bool:
+        """Whether the request asks for a judgement on an answer."""
+        tools = self.server.requests[-1].get("tools", ())
+        return [tool["function"]["name"] for tool in tools] == ["Judgement"]
+
     # Ways to answer
+
+    def answer_judgement(self, after: float = 0.0) -> None:
+        """Finds the first key point in the answer, in the answer's own words, and no other."""
+        time.sleep(after)
+        rules, answer = (str(message["content"]) for message in self.server.requests[-1]["messages"][:2])
+        points = re.findall(r"^- ([\w-]+): ", rules.partition("Key points:")[2].partition("Misconceptions:")[0], re.M)
+        said = answer.partition("<answer>")[2].partition("</answer>")[0].strip()
+        opinions = [{"key_point": point, "verdict": "missed", "quote": ""} for point in points]
+        opinions[0] |= {"verdict": "covered", "quote": said}
+        self.calls([("Judgement", json.dumps({"opinions": opinions, "misconceptions": []}))])
 
     def answer_well(self, words: str = WORDS) -> None:
         half = len(words) // 2

@@ -28,7 +28,10 @@ class _Event(BaseModel):
 
 
 class SessionStarted(_Event):
-    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable."""
+    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable.
+
+    Where `cards` names some, these are asked in this order and nothing else counts.
+    """
 
     kind: Literal["session_started"] = "session_started"
     language: Language
@@ -37,6 +40,7 @@ class SessionStarted(_Event):
     questions: int = 5
     mode: Mode = "practice"
     seed: int = 0
+    cards: tuple[str, ...] = ()
 
 
 class LanguageChosen(_Event):

@@ -18,11 +18,14 @@ def next_card(shelf: Shelf, interview: Interview, topic: str | None = None) -> C
     """The next card to ask, or None when the plan has none left.
 
     Topics take turns; within a topic, easier cards come first; the seed decides among equals. When the chosen level
-    has no card left, the nearest other level is taken.
+    has no card left, the nearest other level is taken. Cards that the interview names come in their order.
     """
     started = interview.started
     if started is None:
         return None
+    if started.cards:
+        named = (shelf.by_id[card_id] for card_id in started.cards if card_id in shelf.by_id)
+        return next((card for card in named if card.id not in interview.asked_ids), None)
     topics = (topic,) if topic else started.topics
     left = [card for card in eligible(shelf, topics) if card.id not in interview.asked_ids]
     if not left:

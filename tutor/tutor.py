@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langgraph.errors import GraphRecursionError
 
 from tutor.agent import STEPS, build_agent
+from tutor.archive import Archive
 from tutor.cards import Language
 from tutor.errors import TutorError
 from tutor.events import (
@@ -33,14 +34,17 @@ from tutor.events import (
     learner_message,
     with_event,
 )
-from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
+from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, timed, without_surrogates
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
 from tutor.models.metering import Meter, metered
+from tutor.progress import Progress, Sitting, due, progress
 from tutor.prompts import Phrases
+from tutor.report import Report, report
 from tutor.settings import Settings
 from tutor.spending import DaySpending
+from tutor.timing import timings
 from tutor.tools import Desk
 
 LONGEST = 20_000
@@ -79,6 +83,7 @@ class Tutor:
         self.store = store
         self.phrases = phrases
         self._clock = clock
+        self.archive = Archive(store)
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
@@ -176,6 +181,20 @@ class Tutor:
     def sessions(self, learner: str) -> list[SessionLine]:
         """The learner's sessions, the latest first."""
         return sessions(self.store, learner)
+
+    def sittings(self, learner: str) -> tuple[Sitting, ...]:
+        """The learner's interviews as progress sees them, the oldest first."""
+        return self.archive.sittings(learner)
+
+    def progress(self, learner: str) -> Progress:
+        """Where the learner stands now."""
+        return progress(self.sittings(learner), self.desk.shelf, self._clock())
+
+    def report(self, learner: str, session: str) -> Report:
+        """The report of a session, with times, and with the dates at which its questions come back."""
+        moments = timed(self._history(learner, session).records())
+        interview = Interview.of(message for _, message in moments)
+        return report(interview, timings(moments), due(self.sittings(learner), self.desk.shelf))
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, learner, session)
