@@ -25,8 +25,8 @@ def at(settings: Settings, server: FaultServer) -> Settings:
 
 @pytest.mark.parametrize(
     ("language", "lines"),
-    [("en", ["Replies.", "Counts its tokens itself.", "Replies word by word.", "Calls tools.", "Grades in the form"]),
-     ("zh", ["能够回复。", "接口自行统计", "能够逐字回复。", "能够调用工具。", "能够按要求的格式评分。"])],
+    [("en", ["✓ Reply (", "counted by the endpoint (110)", "✓ Word by word (", "✓ Tool calls (", "✓ Form of grades ("]),
+     ("zh", ["✓ 回复 (", "由接口统计 token (110)", "✓ 逐字输出", "✓ 工具调用", "✓ 评分格式"])],
 )  # fmt: skip
 def test_an_endpoint_that_works_is_told_so(
     settings: Settings, phrases: Phrases, language: str, lines: list[str]

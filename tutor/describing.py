@@ -30,8 +30,6 @@ def described(settings: Settings, phrases: Phrases, language: Language) -> Itera
     if settings.judging.model:
         same = settings.judging == settings.talking
         yield say("judging"), say("same") if same else endpoint(settings.judging)
-    if settings.embedding.model:
-        yield say("embedding"), endpoint(settings.embedding)
     if settings.judging.model:
         yield say("patience"), say("seconds", seconds=f"{settings.patience:g}")
         for name in CEILINGS:

@@ -1,7 +1,7 @@
 """Tries the models that the settings name, and says in one screen what works, what does not, and what to change."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from langchain_core.exceptions import LangChainException
@@ -18,7 +18,7 @@ from tutor.models.provider import ProviderModel
 from tutor.prompts import Phrases
 from tutor.settings import Endpoint, Settings
 
-Say = Callable[..., str]
+_COLON = {"en": ": ", "zh": "："}
 
 
 class Sum(BaseModel):
@@ -49,7 +49,7 @@ def examined(settings: Settings, phrases: Phrases, language: Language) -> Iterat
         return phrases(f"doctor.{key}", language, **values)
 
     for name, value in described(settings, phrases, language):
-        yield True, f"{name}: {value}"
+        yield True, f"{name}{_COLON[language]}{value}"
     if settings.file and settings.file.stat().st_mode & 0o077 and any(e.api_key for e in _endpoints(settings)):
         yield False, say("readable", file=settings.file)
     if not settings.judging.model:
@@ -77,7 +77,7 @@ def _line(
     mend = phrases(f"doctor.mend_{finding.what if finding.kind not in _MENDS else finding.kind}", language,
                    **_names(endpoint, settings, finding))  # fmt: skip
     between = "" if language == "zh" else " "
-    return False, f"  ✗ {what} {happened}{between}{mend}"
+    return False, f"  ✗ {what}{_COLON[language]}{happened}{between}{mend}"
 
 
 _MENDS: frozenset[Kind] = ILL | {"key", "request"}

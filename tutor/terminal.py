@@ -162,13 +162,13 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
 
 @dataclass
 class _Screen:
-    """What of a session was printed already: the places of its messages."""
+    """What of a session was printed already: the places of its messages, each with what was shown of it."""
 
     tutor: Tutor
     terminal: Terminal
     learner: str
     session: str
-    printed: set[int] = field(default_factory=set)
+    printed: set[tuple[int, type]] = field(default_factory=set)
 
     def catch_up(self, *, echo: bool) -> None:
         """Prints what is new; the learner's own words only with `echo`, since on a screen they stand there."""
@@ -176,9 +176,9 @@ class _Screen:
         language = Interview.of(transcript).language
         for item in shown(transcript):
             own = isinstance(item, Said) and item.by_learner
-            if item.at not in self.printed and (echo or not own):
+            if (item.at, type(item)) not in self.printed and (echo or not own):
                 self.terminal.show(item, language)
-            self.printed.add(item.at)
+            self.printed.add((item.at, type(item)))
 
 
 def _read(source: TextIO, console: Console, prompt: str) -> str | None:
