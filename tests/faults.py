@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_reset(self) -> None:
         self._begin()
         self._piece({"role": "assistant", "content": "A good"})
-        time.sleep(0.1)  # a reset takes away what the client has not read yet
+        time.sleep(0.4)  # a reset takes away what the client has not read yet
         self._reset()
 
     def answer_early_reset(self) -> None:

