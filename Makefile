@@ -46,7 +46,12 @@ clean:
 .PHONY: bench
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
+	$(BIN)/python -m tests.benchmark_models
 	$(BIN)/python -m tests.benchmark_progress
+
+.PHONY: faults
+faults: .venv/ready-dev
+	$(BIN)/python -m tests.benchmark_models faults
 
 .PHONY: topics
 topics: .venv/ready-dev

@@ -23,10 +23,11 @@ expect.set_options(timeout=15_000)
 class Server:
     """The tutor's own server in a process of its own, on one port, with one data folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.port = free_port()
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("TUTOR_")}
         self._env |= {"TUTOR_DATA": str(folder / "data"), "TUTOR_CARDS": str(CARDS), "HOME": str(folder)}
+        self._env |= settings
         self.log = folder / "server.log"
 
     @property

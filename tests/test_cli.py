@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CARDS
+from tests.faults import SECRET, WORDS, faults
 
 HOME_NAMES = ("PATH", "LANG", "SYSTEMROOT")
 
@@ -232,3 +233,24 @@ def test_slack_is_told_what_is_missing_in_one_line(shell: Shell) -> None:
     unreachable = shell("slack", TUTOR_SLACK_API="http://127.0.0.1:9/api/", **nobody)
     assert unreachable.returncode == 1
     assert unreachable.stderr.count("\n") == 1
+
+
+def test_a_model_that_fails_is_told_in_the_terminal_and_kept_in_a_recording(shell: Shell) -> None:
+    with faults("status:500") as server:
+        model = {"TUTOR_MODEL": "some-model", "TUTOR_BASE_URL": server.address, "TUTOR_API_KEY": "secret-key"}
+        chat = shell("chat", "--topic", "memory", "--questions", "1", stdin="keys of past tokens\n", **model)
+        assert "The endpoint of the model some-model reported an error of its own." in chat.stdout
+        assert "the offline engine has finished this turn" in " ".join(chat.stdout.split())
+        server.mode = "well"
+        session = re.findall(r"--session (\S+)", chat.stdout)[0]
+        later = shell("chat", "--session", session, stdin="memory grows with the length\n", **model)
+        assert "Model some-model. This turn: calls 2, tokens 220" in " ".join(later.stdout.split())
+        recorded = shell("record", **model)
+        doctor = shell("doctor", **model)
+    turns = json.loads(recorded.stdout)["turns"]
+    assert [said.get("failure", said.get("text")) for turn in turns for said in turn["model"]] == ["server", WORDS]
+    assert doctor.returncode == 1, "this endpoint calls no tools"
+    assert "✓ Reply" in doctor.stdout
+    for result in (chat, later, recorded, doctor):
+        assert "secret-key" not in result.stdout + result.stderr
+        assert SECRET not in result.stdout + result.stderr

@@ -54,7 +54,6 @@ def test_the_judge_is_the_talking_model_as_far_as_no_other_is_named() -> None:
     assert Settings.from_env(env).judging == Endpoint("small", "http://127.0.0.1:1/v1", "k")
     other = Settings.from_env({**env, "TUTOR_JUDGE_MODEL": "large"}).judging
     assert other == Endpoint("large", "http://127.0.0.1:1/v1", "k")
-    assert Settings.from_env(env).embedding.model == "", "no embeddings unless a model is named"
 
 
 def test_a_key_goes_to_the_address_that_it_was_given_for_only(tmp_path: Path) -> None:
@@ -73,7 +72,7 @@ def test_a_key_goes_to_the_address_that_it_was_given_for_only(tmp_path: Path) ->
 def test_keys_and_passwords_are_not_shown() -> None:
     env = {
         "TUTOR_MODEL": "m", "TUTOR_API_KEY": "s3cret", "TUTOR_JUDGE_API_KEY": "s3cret",
-        "TUTOR_EMBEDDINGS_API_KEY": "s3cret", "TUTOR_BASE_URL": "https://me:pass@one.example:81/v1?token=s3cret",
+        "TUTOR_BASE_URL": "https://me:pass@one.example:81/v1?token=s3cret",
     }  # fmt: skip
     settings = Settings.from_env(env)
     assert "s3cret" not in repr(settings)

@@ -109,6 +109,13 @@ def _parser() -> _Parser:
     forget = commands.add_parser("forget", help="delete everything about the learner, after asking")
     forget.add_argument("--yes", action="store_true", help="do not ask")
     forget.set_defaults(run=_forget)
+    record = commands.add_parser("record", help="an interview as a recording, to be played again without the model")
+    record.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
+    record.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
+    record.set_defaults(run=_record)
+
+    doctor = commands.add_parser("doctor", help="try the models that are set, and say what to change")
+    doctor.set_defaults(run=_doctor)
     import_ = commands.add_parser("import", help="read back a ZIP of tutor export --all")
     import_.add_argument("file", type=Path, metavar="FILE")
     import_.set_defaults(run=_import)
@@ -313,6 +320,19 @@ def _exported(tutor: "Tutor", chosen: argparse.Namespace) -> bytes:
     return (json.dumps(exporting.data(tutor, learner, session), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
+def _record(chosen: argparse.Namespace) -> None:
+    from tutor.opening import open_tutor
+    from tutor.recording import recording
+
+    tutor = open_tutor(_settings())
+    session = _session(tutor, chosen.session)
+    learner, settings = tutor.settings.learner, tutor.settings
+    at = next(entry.at for entry in tutor.sessions(learner) if entry.session == session)
+    keys = [endpoint.api_key for endpoint in (settings.talking, settings.judging)]
+    made = recording(tutor.transcript(learner, session), tutor.engine.name, at, keys)
+    _give((json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode("utf-8"), chosen.output)
+
+
 def _import(chosen: argparse.Namespace) -> None:
     from tutor.backup import unpacked
     from tutor.history import Store
@@ -388,6 +408,23 @@ def _session(tutor: "Tutor", wanted: str | None) -> str:
     if wanted and wanted not in known:
         raise SettingsError(f"there is no interview {wanted}; list them with: tutor sessions")
     return wanted or known[0]
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from tutor.doctor import examined
+    from tutor.prompts import load_phrases
+    from tutor.resources import resource
+    from tutor.settings import stay_silent
+
+    settings = _settings()
+    stay_silent(settings)
+    phrases, well = load_phrases(resource("prompts")), True
+    for good, line in examined(settings, phrases, settings.language):
+        print(line, flush=True)
+        well = well and good
+    if settings.judging.model:
+        print("", phrases("doctor.well" if well else "doctor.ill", settings.language), sep="\n")
+    return 0 if well else 1
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -1,14 +1,14 @@
 """What happened in an interview, as facts that stand in the transcript.
 
-Every event is plain JSON on a message: on the artifact of a tool message, or on the message of the learner who caused
-it. Events are a file format: fields are only added, with defaults; unknown fields are ignored, an unknown kind is an
-error.
+Every event is plain JSON on a message: on the artifact of a tool message, on the message of the learner who caused it,
+or on the last words of a turn, for what the turn has cost. Events are a file format: fields are only added, with
+defaults; unknown fields are ignored, an unknown kind is an error.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tutor.cards import Language, Level, Source, Text, Verdict
@@ -132,6 +132,30 @@ class AnswerShown(_Event):
     sources: tuple[Source, ...] = ()
 
 
+class ModelUsed(_Event):
+    """What a turn cost on models (`seconds` of waiting for them), and what became of them.
+
+    `failure` is the kind of failure, if there was one, of the model `failed`; `offline` says that the offline engine
+    finished the turn; `rests` for how many seconds the model is left alone. `estimated`: the endpoint did not count.
+    """
+
+    kind: Literal["model_used"] = "model_used"
+    engine: str
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    estimated: bool = False
+    failure: str = ""
+    failed: str = ""
+    offline: bool = False
+    rests: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
 Event = Annotated[
     SessionStarted
     | LanguageChosen
@@ -142,7 +166,8 @@ Event = Annotated[
     | GradingFailed
     | FollowUpAsked
     | ExplanationGiven
-    | AnswerShown,
+    | AnswerShown
+    | ModelUsed,
     Field(discriminator="kind"),
 ]
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
@@ -171,11 +196,16 @@ def learner_message(text: str, message_id: str, event: BaseModel | None = None) 
     return HumanMessage(text, id=message_id, additional_kwargs=caused)
 
 
+def with_event(message: AIMessage, event: BaseModel) -> AIMessage:
+    """The words of the tutor, with an event on them."""
+    return message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, "event": to_json(event)}})
+
+
 def event_of(message: BaseMessage) -> Event | None:
     """The event that a message carries, if any."""
     if isinstance(message, ToolMessage):
         return parsed(message.artifact) if message.artifact else None
-    if isinstance(message, HumanMessage) and (data := message.additional_kwargs.get("event")):
+    if isinstance(message, HumanMessage | AIMessage) and (data := message.additional_kwargs.get("event")):
         return parsed(data)
     return None
 

@@ -7,12 +7,13 @@ from typing import Any
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from tutor.cards import Language, Source
+from tutor.costs import lines
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
 from tutor.highlights import Moment
 from tutor.interview import Interview
 from tutor.report import Report, Result, TopicScore, verdict_of
 from tutor.reporting import as_markdown, quoted
-from tutor.shown import Block, Happened, Item, Said, shown
+from tutor.shown import Block, Happened, Item, Said, Spent, shown
 from tutor.tutor import Tutor
 
 
@@ -70,6 +71,8 @@ def _item(tutor: Tutor, item: Item, language: Language) -> Iterator[str]:
         yield f"**{who}**"
         yield ""
         yield from (f"> {line}" for line in item.text.splitlines()) if item.by_learner else (item.text,)
+    elif isinstance(item, Spent):
+        yield from (f"*{line}*" for line in lines(item, tutor.phrases, language))
     else:
         yield from _block(tutor, item, item.event, language)
 

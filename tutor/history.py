@@ -67,6 +67,10 @@ class Record:
         return (self.sequence, 0) if self.answers is None else (self.answers, 1)
 
 
+_LEARNERS = "learner-"
+"""Begins the name of every collection that holds a history."""
+
+
 @dataclass(frozen=True)
 class SessionLine:
     """One session in a list: its id, when it began (seconds), and its first message."""
@@ -301,6 +305,15 @@ def restore(store: Store, learner: str, session: str, rows: Sequence[Row]) -> in
     return len(missing)
 
 
+def messages_since(store: Store, at: float) -> Iterator[BaseMessage]:
+    """The messages of all learners that were stored since then (seconds)."""
+    names = store.call(lambda: [collection.name for collection in store.client.list_collections()])
+    for name in names:
+        if name.startswith(_LEARNERS):
+            for document, _ in store.select(name, {"at": {"$gte": at}}):
+                yield from _messages(document)
+
+
 def new_session() -> str:
     """A session id that nobody can guess."""
     return secrets.token_urlsafe(16)
@@ -308,7 +321,7 @@ def new_session() -> str:
 
 def collection_name(learner: str) -> str:
     """The learner's collection; Chroma allows only Latin letters and digits in names."""
-    return "learner-" + digest(learner)
+    return _LEARNERS + digest(learner)
 
 
 def digest(text: str) -> str:

@@ -73,7 +73,6 @@ class Settings:
     discord_token: str = field(default="", repr=False)
     discord_read_threads: bool = False
     judge: Endpoint = Endpoint()
-    embeddings: Endpoint = Endpoint()
     patience: float = PATIENCE
     turn_tokens: int = 0
     session_tokens: int = 0
@@ -89,11 +88,6 @@ class Settings:
     def judging(self) -> Endpoint:
         """The model that grades: the one that talks, as far as no other is named."""
         return self.judge.filled(self.talking)
-
-    @property
-    def embedding(self) -> Endpoint:
-        """The model that turns texts into vectors; there is none unless it is named."""
-        return self.embeddings.filled(self.talking) if self.embeddings.model else Endpoint()
 
     @staticmethod
     def from_env(environment: Mapping[str, str] | None = None) -> "Settings":
@@ -146,11 +140,6 @@ class Settings:
                 _address(env, "TUTOR_JUDGE_BASE_URL"),
                 env.get("TUTOR_JUDGE_API_KEY", ""),
             ),
-            embeddings=Endpoint(
-                env.get("TUTOR_EMBEDDINGS_MODEL", ""),
-                _address(env, "TUTOR_EMBEDDINGS_BASE_URL"),
-                env.get("TUTOR_EMBEDDINGS_API_KEY", ""),
-            ),
             patience=_number(env, "TUTOR_PATIENCE") or PATIENCE,
             turn_tokens=int(_number(env, "TUTOR_TURN_TOKENS")),
             session_tokens=int(_number(env, "TUTOR_SESSION_TOKENS")),
@@ -195,7 +184,7 @@ def _read(file: Path) -> dict[str, str]:
 def _together(written: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """File and environment; a key of the file stays away from an address that the environment has put in its place."""
     together = {**written, **env}
-    for name in ("", "JUDGE_", "EMBEDDINGS_"):
+    for name in ("", "JUDGE_"):
         base_url, api_key = f"TUTOR_{name}BASE_URL", f"TUTOR_{name}API_KEY"
         if api_key not in env and together.get(base_url) != written.get(base_url):
             together.pop(api_key, None)

@@ -1,4 +1,4 @@
-"""What of a transcript a learner may see, in order: their own words, the tutor's words, and events as blocks.
+"""What of a transcript a learner may see, in order: their own words, the tutor's words, events as blocks, and the cost.
 
 Tool messages are never shown; they carry rubric and reference answers.
 """
@@ -15,6 +15,7 @@ from tutor.events import (
     ExplanationGiven,
     FollowUpAsked,
     LanguageChosen,
+    ModelUsed,
     QuestionAsked,
     SessionStarted,
     event_of,
@@ -42,30 +43,46 @@ class Happened:
     at: int = 0
 
 
-Item = Said | Happened
+@dataclass(frozen=True)
+class Spent:
+    """What a turn cost on models, and what the session has cost up to then."""
+
+    event: ModelUsed
+    calls: int
+    tokens: int
+    at: int = 0
+
+
+Item = Said | Happened | Spent
 
 
 def shown(transcript: Sequence[BaseMessage]) -> list[Item]:
     """Everything to show, oldest first. In an exam, grades wait for the end."""
     interview = Interview.of(transcript)
     turns: list[list[Item]] = [[]]
+    calls = tokens = 0
     for at, message in enumerate(transcript):
         if isinstance(message, HumanMessage):
             turns.append([])
         if item := _item(message, interview):
             turns[-1].append(replace(item, at=at))
+        if isinstance(used := event_of(message), ModelUsed):
+            calls, tokens = calls + used.calls, tokens + used.tokens
+            turns[-1].append(Spent(used, calls, tokens, at))
     return [item for turn in turns for item in in_order(turn)]
 
 
 def in_order(turn: Sequence[Item]) -> list[Item]:
-    """One turn as it is read: what was said, grade or teaching, the tutor's words, and last what is asked."""
+    """One turn as it is read: what was said, grade or teaching, the tutor's words, its cost, and last what is asked."""
     return sorted(turn, key=_place)
 
 
 def _place(item: Item) -> int:
     if isinstance(item, Said):
         return 0 if item.by_learner else 2
-    return 3 if asks(item.event) else 1
+    if isinstance(item, Spent):
+        return 3
+    return 4 if asks(item.event) else 1
 
 
 def asks(event: Event) -> bool:

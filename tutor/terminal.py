@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.text import Text as Styled
 
 from tutor.cards import Language, Source
+from tutor.costs import lines
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
@@ -24,7 +25,7 @@ from tutor.interview import Interview
 from tutor.plain import harmless
 from tutor.report import band, footnotes, verdict_of
 from tutor.reporting import as_markdown
-from tutor.shown import Happened, Item, Said, shown
+from tutor.shown import Happened, Item, Said, Spent, shown
 from tutor.tutor import NotSent, Tutor
 
 _COLOURS = {"covered": "green", "partly": "yellow", "missed": "bright_black", "contradicted": "red", "unsure": "cyan"}
@@ -44,6 +45,10 @@ class Terminal:
             style = "cyan" if item.by_learner else ""
             mark = "> " if item.by_learner else ""
             self._console.print(Styled(mark + harmless(item.text), style=style))
+        elif isinstance(item, Spent):
+            style = "yellow" if item.event.failure else "bright_black"
+            for line in lines(item, self._tutor.phrases, language):
+                self._console.print(Styled(harmless(line), style=style))
         else:
             self._console.print(self._block(item, language))
         self._console.print()
@@ -151,13 +156,13 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
 
 @dataclass
 class _Screen:
-    """What of a session was printed already: the places of its messages."""
+    """What of a session was printed already: the places of its messages, each with what was shown of it."""
 
     tutor: Tutor
     terminal: Terminal
     learner: str
     session: str
-    printed: set[int] = field(default_factory=set)
+    printed: set[tuple[int, type]] = field(default_factory=set)
 
     def catch_up(self, *, echo: bool) -> None:
         """Prints what is new; the learner's own words only with `echo`, since on a screen they stand there."""
@@ -165,9 +170,9 @@ class _Screen:
         language = Interview.of(transcript).language
         for item in shown(transcript):
             own = isinstance(item, Said) and item.by_learner
-            if item.at not in self.printed and (echo or not own):
+            if (item.at, type(item)) not in self.printed and (echo or not own):
                 self.terminal.show(item, language)
-            self.printed.add(item.at)
+            self.printed.add((item.at, type(item)))
 
 
 def _read(source: TextIO, console: Console, prompt: str) -> str | None:

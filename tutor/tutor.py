@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
-from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langgraph.errors import GraphRecursionError
 
 from tutor.agent import STEPS, build_agent
 from tutor.archive import Archive
 from tutor.cards import Language
-from tutor.errors import EngineError, TutorError
+from tutor.errors import TutorError
 from tutor.events import (
     COMMANDS,
     AppealMade,
@@ -28,19 +27,24 @@ from tutor.events import (
     CommandGiven,
     Event,
     LanguageChosen,
+    ModelUsed,
     SessionStarted,
     event_of,
+    events,
     learner_message,
+    with_event,
 )
 from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, timed, without_surrogates
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
+from tutor.models.metering import Meter, metered
 from tutor.people import People
 from tutor.progress import Progress, Sitting, due, progress
 from tutor.prompts import Phrases
 from tutor.report import Report, report
 from tutor.settings import Settings
+from tutor.spending import DaySpending
 from tutor.timing import timings
 from tutor.tools import Desk
 
@@ -54,10 +58,11 @@ class NotSent(TutorError):
 
 @dataclass
 class Watcher:
-    """What a front end wants to hear while a turn runs: pieces of text, and events as they happen."""
+    """What a front end wants to hear while a turn runs: pieces of text, events as they happen, and pauses (seconds)."""
 
     on_text: Callable[[str], None] = lambda piece: None
     on_event: Callable[[Event], None] = lambda event: None
+    on_pause: Callable[[float], None] = lambda seconds: None
 
 
 class Tutor:
@@ -85,6 +90,8 @@ class Tutor:
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
+        self._day = DaySpending(store, clock)
+        self._turns: dict[tuple[str, str], Meter] = {}
 
     def start(
         self, learner: str, choices: SessionStarted, watcher: Watcher | None = None, *, session: str = "",
@@ -136,6 +143,13 @@ class Tutor:
                 return False
             self._answer(history, records, watcher or Watcher())
             return True
+
+    def hurry(self, learner: str, session: str) -> bool:
+        """Stops waiting for the model in the session's running turn, which then ends offline; whether one runs."""
+        turn = self._turns.get((learner, session))
+        if turn:
+            turn.cancel()
+        return turn is not None
 
     def resume(self, learner: str, session: str, watcher: Watcher | None = None) -> None:
         """Opens an earlier session and answers what was left unanswered; raises NotSent where there is none."""
@@ -251,8 +265,18 @@ class Tutor:
         """Runs the agent on the transcript and stores its part as the answer to all that waits."""
         transcript = [message for record in records for message in record.messages]
         last = max(record.sequence for record in waiting(records))
-        turn = self._turn(transcript, watcher)
-        history.append(turn, at=self._clock(), answers=last)
+        spent = sum(event.tokens for event in events(transcript) if isinstance(event, ModelUsed))
+        limits = self.engine.limits
+        today = self._day.spent() if limits.day_tokens else 0
+        turn = Meter(limits, session=spent, day=today, on_pause=watcher.on_pause)
+        self._turns[history.learner, history.session] = turn
+        try:
+            with metered(turn):
+                messages = self._turn(transcript, watcher)
+        finally:
+            del self._turns[history.learner, history.session]
+            self._day.add(turn.used.tokens)
+        history.append(self._with_cost(messages, turn), at=self._clock(), answers=last)
 
     def _turn(self, transcript: Sequence[BaseMessage], watcher: Watcher) -> list[BaseMessage]:
         """The messages of the tutor's part of the turn."""
@@ -268,12 +292,26 @@ class Tutor:
                 listener.hear(mode, data)
         except GraphRecursionError:
             listener.say(self.phrases("say.limit", language))
-        except ModelError as error:
-            reason = f"{type(error).__name__}"
-            raise EngineError(
-                self.phrases("say.engine_failed", language, model=self.engine.name, reason=reason)
-            ) from error
         return listener.messages
+
+    def _with_cost(self, messages: list[BaseMessage], turn: Meter) -> list[BaseMessage]:
+        """The messages of a turn with what it cost on the last of them, where a model took part or should have."""
+        used, failure, last = turn.used, turn.failure, messages[-1] if messages else None
+        if not isinstance(last, AIMessage) or not (used.calls or failure):
+            return messages
+        event = ModelUsed(
+            engine=self.engine.name,
+            calls=used.calls,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            seconds=round(used.seconds, 3),
+            estimated=used.estimated,
+            failure=failure.kind if failure else "",
+            failed=failure.model if failure else "",
+            offline=turn.offline,
+            rests=round(failure.retry_after, 1) if failure else 0.0,
+        )
+        return [*messages[:-1], with_event(last, event)]
 
 
 def waiting(records: Sequence[Record]) -> list[Record]:
@@ -299,14 +337,13 @@ class _Listener:
     def __init__(self, watcher: Watcher) -> None:
         self.messages: list[BaseMessage] = []
         self._watcher = watcher
-        self._heard = ""
+        self._heard: dict[str, str] = {}
 
     def hear(self, mode: str, data: Any) -> None:
         if mode == "messages":
-            piece = data[0]
-            if isinstance(piece, AIMessageChunk) and piece.text:
-                self._heard += str(piece.text)
-                self._watcher.on_text(str(piece.text))
+            piece, about = data
+            if isinstance(piece, AIMessageChunk) and piece.text and about.get("langgraph_node") == "model":
+                self._pass_on(str(piece.id), str(piece.text))
             return
         for update in data.values():
             for message in (update or {}).get("messages", ()):
@@ -314,7 +351,14 @@ class _Listener:
 
     def say(self, text: str) -> None:
         """Adds words of ours to the turn."""
-        self._keep(AIMessage(text))
+        self._keep(AIMessage(text, id=uuid.uuid4().hex))
+
+    def _pass_on(self, message_id: str, text: str) -> None:
+        """Tells a piece of a message; a new message begins a new paragraph."""
+        if self._heard and message_id not in self._heard:
+            self._watcher.on_text("\n\n")
+        self._heard[message_id] = self._heard.get(message_id, "") + text
+        self._watcher.on_text(text)
 
     def _keep(self, message: BaseMessage) -> None:
         if any(message.id and message.id == kept.id for kept in self.messages):
@@ -322,9 +366,8 @@ class _Listener:
             return
         self.messages.append(message)
         if isinstance(message, AIMessage):
-            unheard = str(message.text).removeprefix(self._heard)
-            if unheard:
-                self._watcher.on_text(unheard)
-            self._heard = ""
+            text, heard = str(message.text), self._heard.get(str(message.id), "")
+            if text.startswith(heard) and text != heard:
+                self._pass_on(str(message.id), text.removeprefix(heard))
         elif event := event_of(message):
             self._watcher.on_event(event)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from langchain_core.messages import BaseMessage
 
+from tutor import costs
 from tutor.cards import Language, Source, Text
 from tutor.chat.markup import Block, Span, blocks, plain
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
@@ -14,7 +15,7 @@ from tutor.interview import Interview
 from tutor.prompts import Phrases
 from tutor.report import band, footnotes, report, verdict_of
 from tutor.reporting import as_markdown
-from tutor.shown import Happened, Item, Said, shown
+from tutor.shown import Happened, Item, Said, Spent, shown
 
 Tone = Literal["plain", "question", "grade", "teaching", "follow_up", "report", "note", "alert"]
 Action = Literal["answer", "hint", "explain", "show", "skip", "end", "again", "forget", "keep"]
@@ -119,6 +120,8 @@ class Writer:
         """One item as a section."""
         if isinstance(item, Said):
             return Section((plain(item.text, "quote"),) if item.by_learner else blocks(item.text))
+        if isinstance(item, Spent):
+            return Section(blocks("\n\n".join(costs.lines(item, self._phrases, self.language))))
         return self._block(item)
 
     def _block(self, item: Happened) -> Section:

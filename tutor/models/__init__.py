@@ -1,7 +1,7 @@
 """The one seam that thinks: the chat model behind the agent, a provider's or the offline engine; and the judge's."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from langchain_core.language_models import BaseChatModel
 
@@ -21,6 +21,7 @@ class Engine:
 
     model: BaseChatModel
     name: str
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def offline(self) -> bool:
@@ -32,14 +33,15 @@ class Engine:
             close()
 
 
-def make_engine(settings: Settings, phrases: Phrases) -> Engine:
+def make_engine(settings: Settings, phrases: Phrases, limits: Limits | None = None) -> Engine:
     """The engine that the settings name; raises EngineError when a model cannot be set up."""
+    limits = limits or limits_of(settings)
     if not settings.model:
-        return Engine(OfflineEngine(phrases=phrases), OFFLINE)
-    return Engine(_provider(settings.talking, settings, "TUTOR", temperature=0.3), settings.model)
+        return Engine(OfflineEngine(phrases=phrases), OFFLINE, limits)
+    return Engine(_provider(settings.talking, limits, "TUTOR", temperature=0.3), settings.model, limits)
 
 
-def make_judge_model(settings: Settings) -> BaseChatModel | None:
+def make_judge_model(settings: Settings, limits: Limits | None = None) -> BaseChatModel | None:
     """The chat model that grades, at temperature 0: the judge's own endpoint, or that of the talking model.
 
     None where no model is set. Its calls count on the turn's meter, are retried and end in time like all others, and
@@ -48,7 +50,7 @@ def make_judge_model(settings: Settings) -> BaseChatModel | None:
     if not settings.judging.model:
         return None
     name = "TUTOR_JUDGE" if settings.judge.base_url else "TUTOR"
-    return _provider(settings.judging, settings, name, temperature=0.0, tags=[NO_STREAM])
+    return _provider(settings.judging, limits or limits_of(settings), name, temperature=0.0, tags=[NO_STREAM])
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -61,7 +63,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def _provider(endpoint: Endpoint, settings: Settings, name: str, **more: object) -> BaseChatModel:
+def _provider(endpoint: Endpoint, limits: Limits, name: str, **more: object) -> BaseChatModel:
     """The client of an endpoint; `name` begins the names of its variables."""
     from tutor.models.provider import ProviderModel
     from tutor.models.tokens import counter
@@ -69,4 +71,4 @@ def _provider(endpoint: Endpoint, settings: Settings, name: str, **more: object)
     if not endpoint.api_key and not endpoint.base_url:
         raise EngineError(f"{name}_MODEL is set but {name}_API_KEY is not; set it, or unset {name}_MODEL to go offline")
     threading.Thread(target=counter(endpoint.model), args=("",), daemon=True).start()
-    return ProviderModel.at(endpoint, limits_of(settings), **more)
+    return ProviderModel.at(endpoint, limits, **more)

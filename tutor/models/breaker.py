@@ -46,6 +46,12 @@ class Breaker:
         """Whether the endpoint is being tried again after a rest."""
         return self._resting_until is not None
 
+    @property
+    def rests(self) -> float:
+        """For how many seconds from now it is left alone."""
+        until = self._resting_until
+        return 0.0 if until is None else max(0.0, until - self._clock())
+
     def succeeded(self) -> None:
         """A call got its reply: the endpoint is well."""
         with self._lock:

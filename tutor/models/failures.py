@@ -21,6 +21,7 @@ Kind = Literal[
     "key",  # key refused
     "request",  # request refused: model name, parameters
     "too_long",  # more than the model's context holds
+    "length",  # cut at the limit of its length
     "unreadable",  # not the protocol
     "empty",  # no text and no tool call
     "refused",  # the model or a content filter declines

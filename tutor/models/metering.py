@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from tutor.models.failures import Kind, ModelFailure
+from tutor.models.failures import ILL, Kind, ModelFailure
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class Usage:
 
 @dataclass
 class Meter:
-    """The spending of one turn; `session` and `day` are the tokens that were spent before it."""
+    """The spending of one turn; `session` and `day` are the tokens that were spent before it.
+
+    `failure` is the first that a model could not make up for; `offline` is set once no model is asked any more.
+    """
 
     limits: Limits = Limits()
     session: int = 0
@@ -64,12 +67,14 @@ class Meter:
     on_pause: Callable[[float], None] = lambda seconds: None
     used: Usage = Usage()
     failure: ModelFailure | None = None
+    offline: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._ends = self.clock() + self.limits.turn
         self._lock = threading.Lock()
         self._on_cancel: list[Callable[[], None]] = []
+        self._ill: dict[str, ModelFailure] = {}
 
     @property
     def left(self) -> float:
@@ -91,6 +96,16 @@ class Meter:
             ("day_tokens", limits.day_tokens, self.day + spent),
         )
         return next((kind for kind, ceiling, total in ceilings if ceiling and total > ceiling), None)
+
+    def failed(self, failure: ModelFailure, address: str) -> None:
+        """Keeps a failure; an address that was ill once in a turn is not asked again in it."""
+        self.failure = self.failure or failure
+        if failure.kind in ILL:
+            self._ill[address] = failure
+
+    def illness(self, address: str) -> ModelFailure | None:
+        """The failure that the address has shown in this turn, if any."""
+        return self._ill.get(address)
 
     def add(self, usage: Usage) -> None:
         """Counts what a call has used."""

@@ -9,12 +9,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from html import escape
 from typing import Any
 
 import gradio as gr
 from fastapi import Request
 
 from tutor.cards import LANGUAGES, LEVELS, Language
+from tutor.describing import described
 from tutor.errors import HistoryError, TutorError
 from tutor.events import BUTTONS, Command, Event, SessionStarted
 from tutor.html import markdown
@@ -25,7 +27,7 @@ from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 from tutor.web.accounts import AccountsPart
 from tutor.web.render import Message, Renderer, learner_said, tutor_said
-from tutor.web.watching import watched
+from tutor.web.watching import Pause, watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,6 +82,9 @@ class _Parts:
     box: gr.Textbox
     send: gr.Button
     commands: Mapping[Command, gr.Button]
+    hurry: gr.Button
+    models: gr.Accordion
+    settings: gr.HTML
     session: gr.Textbox
     message_id: gr.Textbox
 
@@ -92,6 +97,7 @@ class _Parts:
         return [
             self.language, self.head, self.new, self.topics, self.level, self.number, self.mode, self.start,
             self.earlier, self.sessions, self.open, self.send, *self.commands.values(),
+            self.hurry, self.models, self.settings,
         ]  # fmt: skip
 
 
@@ -130,6 +136,8 @@ class Page:
                     sessions = gr.Dropdown(elem_id="sessions", allow_custom_value=True)
                     open_ = gr.Button(elem_id="open")
                 self._accounts.build()
+                with gr.Accordion(elem_id="models", open=False) as models:
+                    settings = gr.HTML(elem_id="settings")
             with gr.Column(scale=3, min_width=320):
                 conversation = gr.Chatbot(
                     elem_id="conversation", height="56vh", show_label=False, latex_delimiters=LATEX,
@@ -141,11 +149,12 @@ class Page:
                     send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
                 with gr.Row(elem_id="commands"):
                     commands = {command: gr.Button(elem_id=command, size="sm") for command in BUTTONS}
+                    hurry = gr.Button(elem_id="hurry", size="sm", visible=not self.tutor.engine.offline)
         with gr.Row(elem_id="hidden"):
             session = gr.Textbox(elem_id="session", container=False)
             message_id = gr.Textbox(elem_id="message-id", container=False)
         return _Parts(choice, head, new, topics, level, number, mode, start, earlier, sessions, open_, conversation,
-                      notice, box, send, commands, session, message_id)  # fmt: skip
+                      notice, box, send, commands, hurry, models, settings, session, message_id)  # fmt: skip
 
     def _wire(self, blocks: gr.Blocks, parts: _Parts) -> None:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -180,6 +189,8 @@ class Page:
                 self._command(command), [parts.session, parts.message_id, parts.language], turn_out,
                 concurrency_limit=None, concurrency_id="turn", **private,
             )  # fmt: skip
+
+        parts.hurry.click(self._hurry, parts.session, None, queue=False, **private)
 
     # What the page's events do
 
@@ -261,6 +272,9 @@ class Page:
 
         return press
 
+    def _hurry(self, session: str, request: gr.Request) -> None:
+        self.tutor.hurry(learner_of(self.tutor, request), session)
+
     def _go_on(self, session: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
         """Answers what was sent before the page or the server went away."""
         learner = learner_of(self.tutor, request)
@@ -288,7 +302,7 @@ class Page:
         growing = _Growing(self, learner, session, language, said)
         try:
             for batch in watched(run):
-                yield [growing.after(batch), "", box_after, gr.skip(), gr.skip()]
+                yield [growing.after(batch), self._waiting(batch, language), box_after, gr.skip(), gr.skip()]
         except TutorError as error:
             told = markdown(self._told(error, language))
             kept = isinstance(error, NotSent | HistoryError)
@@ -301,6 +315,15 @@ class Page:
             yield [growing.stored(), notice, gr.skip(), uuid.uuid4().hex, gr.skip()]
             return
         yield [growing.stored(), "", box_after, uuid.uuid4().hex, gr.skip()]
+
+    def _waiting(self, batch: list[str | Event | Pause], language: Language) -> str:
+        """What is said while the model is asked again."""
+        last = batch[-1]
+        if not isinstance(last, Pause):
+            return ""
+        if last.seconds < 1:
+            return self.tutor.phrases("model.again", language)
+        return self.tutor.phrases("model.pause", language, seconds=f"{last.seconds:.0f}")
 
     # What the page shows
 
@@ -351,6 +374,9 @@ class Page:
             gr.update(value=say("open"), interactive=bool(entries)),
             gr.update(value=say("send"), interactive=active),
             *(gr.update(value=say(command), interactive=active) for command in BUTTONS),
+            gr.update(value=self.tutor.phrases("model.hurry", language), interactive=active),
+            gr.update(label=self.tutor.phrases("settings.title", language)),
+            self._settings(language),
         ]
 
     def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
@@ -363,6 +389,10 @@ class Page:
 
     def _modes(self, language: Language) -> list[tuple[str, str | int | float]]:
         return [(self.tutor.phrases(f"mode.{mode}", language), mode) for mode in ("practice", "exam")]
+
+    def _settings(self, language: Language) -> str:
+        rows = described(self.tutor.settings, self.tutor.phrases, language)
+        return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows) + "</dl>"
 
     def _head(self, language: Language) -> str:
         phrases, engine = self.tutor.phrases, self.tutor.engine
@@ -385,12 +415,12 @@ class _Growing:
         self._happened: list[Event] = []
         self._text = ""
 
-    def after(self, batch: list[str | Event]) -> list[Message]:
+    def after(self, batch: list[str | Event | Pause]) -> list[Message]:
         """The conversation once these pieces have come."""
         for piece in batch:
             if isinstance(piece, str):
                 self._text += piece
-            else:
+            elif not isinstance(piece, Pause):
                 self._happened.append(piece)
         renderer = self._page.renderer(self._language)
         blocks = [block for event in self._happened if (block := visible(event, self._interview))]

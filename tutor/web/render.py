@@ -12,13 +12,14 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from tutor.cards import Language, Source, Text
+from tutor.costs import lines
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
 from tutor.grading import Found, Mark
 from tutor.html import inline, markdown
 from tutor.prompts import Phrases
 from tutor.report import Report, band, footnotes, verdict_of
 from tutor.reporting import as_markdown
-from tutor.shown import Happened, Item, Said
+from tutor.shown import Happened, Item, Said, Spent
 
 Message = dict[str, Any]
 
@@ -48,6 +49,9 @@ class Renderer:
         """The message of an item, made anew."""
         if isinstance(item, Said):
             return learner_said(item.text) if item.by_learner else tutor_said(markdown(item.text))
+        if isinstance(item, Spent):
+            said = "<br>".join(escape(line) for line in lines(item, self._phrases, self._language))
+            return tutor_said(f'<p class="{"failure" if item.event.failure else "cost"}">{said}</p>')
         return tutor_said("".join(self._block(item)))
 
     def report(self, made: Report, session: str) -> Message:
