@@ -14,6 +14,7 @@ LAYERS = [
     {"grading", "formulas"},
     {"events", "settings"},
     {"interview"},
+    {"clock"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"history", "models", "models.offline"},
     {"search", "sessions"},
@@ -27,7 +28,7 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | {"events"}) - {"shelving"}
+PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | LAYERS[7] | {"events"}) - {"shelving"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",

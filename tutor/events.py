@@ -13,12 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tutor.cards import Language, Level, Source, Text
 from tutor.errors import HistoryError
-from tutor.grading import Grade
+from tutor.grading import Gate, Grade, Mark
 
 Mode = Literal["practice", "exam"]
-Command = Literal["hint", "explain", "show", "skip", "repeat", "end"]
+Command = Literal[
+    "hint", "explain", "show", "skip", "repeat", "end", "why", "easier", "shorter", "misread", "pause", "resume"
+]
 COMMANDS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
-Step = Literal["pump", "hint", "probe"]
+"""The commands that front ends show as buttons."""
+WISHES: tuple[Command, ...] = ("why", "easier", "shorter", "misread", "pause", "resume")
+"""The commands that a learner says in words."""
+Step = Literal["pump", "hint", "probe", "tell"]
 
 
 class _Event(BaseModel):
@@ -26,7 +31,11 @@ class _Event(BaseModel):
 
 
 class SessionStarted(_Event):
-    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable."""
+    """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable.
+
+    `due`, `weak` and `known` are what earlier interviews said at the start: cards to review, the most overdue first;
+    topics to work on, the weakest first; cards that need no review yet. The clock's limits are seconds, 0 for none.
+    """
 
     kind: Literal["session_started"] = "session_started"
     language: Language
@@ -35,6 +44,12 @@ class SessionStarted(_Event):
     questions: int = 5
     mode: Mode = "practice"
     seed: int = 0
+    preset: str = ""
+    due: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    question_seconds: int = 0
+    total_seconds: int = 0
 
 
 class LanguageChosen(_Event):
@@ -45,14 +60,15 @@ class LanguageChosen(_Event):
 
 
 class CommandGiven(_Event):
-    """The learner pressed a button or typed its word."""
+    """The learner pressed a button or typed its word; `rest` is an answer that followed in the same message."""
 
     kind: Literal["command_given"] = "command_given"
     command: Command
+    rest: str = ""
 
 
 class QuestionAsked(_Event):
-    """A question was put; `number` counts from 1, `of` is how many there will be."""
+    """A question was put; `number` counts from 1, `of` is how many there will be, `why` says why this one."""
 
     kind: Literal["question_asked"] = "question_asked"
     card_id: str
@@ -62,10 +78,14 @@ class QuestionAsked(_Event):
     of: int
     question: Text
     sources: tuple[Source, ...] = ()
+    why: Text | None = None
 
 
 class AnswerGraded(_Event):
-    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it."""
+    """All that the learner said since the question was graded; `helps` counts the help before it, pumps left out.
+
+    `latest` is the gate of the last message alone; `late` means that it came when the time was up, and does not count.
+    """
 
     kind: Literal["answer_graded"] = "answer_graded"
     card_id: str
@@ -74,10 +94,12 @@ class AnswerGraded(_Event):
     helps: int = 0
     after_showing: bool = False
     grader: str = "rubric"
+    latest: Gate | None = None
+    late: bool = False
 
 
 class FollowUpAsked(_Event):
-    """One step of the dialogue at one key point; `requested` where the learner asked for a hint."""
+    """One step of the dialogue at a key point (a pump names none); `requested` where the learner asked for help."""
 
     kind: Literal["follow_up_asked"] = "follow_up_asked"
     card_id: str
@@ -85,6 +107,19 @@ class FollowUpAsked(_Event):
     step: Step
     text: Text
     requested: bool = False
+
+
+class SummaryGiven(_Event):
+    """The dialogue about a question summed up: what the learner said themselves, and what belongs to it besides.
+
+    `restate` where the learner is asked to say the whole answer in their own words.
+    """
+
+    kind: Literal["summary_given"] = "summary_given"
+    card_id: str
+    said: tuple[Mark, ...]
+    missing: tuple[Mark, ...]
+    restate: bool = True
 
 
 class ExplanationGiven(_Event):
@@ -115,6 +150,7 @@ Event = Annotated[
     | QuestionAsked
     | AnswerGraded
     | FollowUpAsked
+    | SummaryGiven
     | ExplanationGiven
     | AnswerShown,
     Field(discriminator="kind"),
@@ -157,6 +193,12 @@ def event_of(message: BaseMessage) -> Event | None:
 def events(transcript: Iterable[BaseMessage]) -> Iterator[Event]:
     """The events of a transcript, oldest first."""
     return (event for message in transcript if (event := event_of(message)) is not None)
+
+
+def time_of(message: BaseMessage) -> float | None:
+    """When the message was stored, in seconds; None while its turn is still running."""
+    at = message.additional_kwargs.get("at")
+    return float(at) if at else None
 
 
 def last_turn(transcript: Sequence[BaseMessage]) -> Sequence[BaseMessage]:

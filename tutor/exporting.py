@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, message_to_dict
 
 from tutor.cards import Language, Source
-from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
+from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.interview import Interview
 from tutor.report import as_json, as_markdown, report
 from tutor.shown import Block, Happened, Item, Said, shown
@@ -66,6 +66,16 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
                 yield f"- {phrases(f'verdict.{mark.verdict}', language)}{text}{said}"
             for found in event.grade.misconceptions:
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"
+        case SummaryGiven():
+            for key, lines in (
+                ("block.summary_said", [f"“{mark.quote}”" for mark in event.said]),
+                ("block.summary_missing", [mark.text[language] for mark in event.missing]),
+            ):
+                if lines:
+                    yield f"**{phrases(key, language)}**"
+                    yield ""
+                    yield from (f"- {line}" for line in lines)
+                    yield ""
         case ExplanationGiven():
             yield f"**{phrases('block.explanation', language, question=event.question[language])}**"
             yield ""

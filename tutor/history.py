@@ -146,7 +146,10 @@ class ChromaHistory(BaseChatMessageHistory):
         """All records of the session in the order of the transcript, read now."""
         found = self._all({"session": self.session})
         self._known = sorted(
-            (Record(meta["sequence"], _messages(text), meta["at"], meta.get("answers")) for text, meta in found),
+            (
+                Record(meta["sequence"], _messages(text, meta["at"]), meta["at"], meta.get("answers"))
+                for text, meta in found
+            ),
             key=lambda record: record.order,
         )
         return self._known
@@ -212,7 +215,7 @@ def sessions(store: Store, learner: str) -> list[SessionLine]:
     """The learner's sessions, the latest first."""
     history = ChromaHistory(store, learner, "list")
     lines = [
-        SessionLine(meta["session"], meta["at"], _messages(document)[0])
+        SessionLine(meta["session"], meta["at"], _messages(document, meta["at"])[0])
         for document, meta in history._all({"sequence": 0})
     ]
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
@@ -241,9 +244,12 @@ def without_surrogates(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _messages(document: str) -> tuple[BaseMessage, ...]:
-    """The messages of a record; records never change, so those of open sessions are parsed once."""
-    return tuple(messages_from_dict(json.loads(document)))
+def _messages(document: str, at: float) -> tuple[BaseMessage, ...]:
+    """The messages of a record with its time; records never change, so those of open sessions are parsed once."""
+    messages = messages_from_dict(json.loads(document))
+    for message in messages:
+        message.additional_kwargs["at"] = at
+    return tuple(messages)
 
 
 class _Ownership:

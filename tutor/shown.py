@@ -18,11 +18,12 @@ from tutor.events import (
     LanguageChosen,
     QuestionAsked,
     SessionStarted,
+    SummaryGiven,
     event_of,
 )
 from tutor.interview import Interview
 
-Block = QuestionAsked | AnswerGraded | FollowUpAsked | ExplanationGiven | AnswerShown
+Block = QuestionAsked | AnswerGraded | FollowUpAsked | SummaryGiven | ExplanationGiven | AnswerShown
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,15 @@ class Said:
 
 @dataclass(frozen=True)
 class Happened:
-    """An event to be shown; `revealed` says whether a grade may name the key points that are still open."""
+    """An event to be shown; `revealed` says whether a grade names the key points that were not said.
+
+    `withheld` where it must not, because the question is open; otherwise a summary names them better.
+    """
 
     event: Block
     revealed: bool = True
     at: int = 0
+    withheld: bool = False
 
 
 Item = Said | Happened
@@ -71,7 +76,7 @@ def _place(item: Item) -> int:
 
 def asks(event: Event) -> bool:
     """Whether the event puts something to the learner, and so stands at the end of its turn."""
-    return isinstance(event, QuestionAsked | FollowUpAsked)
+    return isinstance(event, QuestionAsked | FollowUpAsked | SummaryGiven)
 
 
 def _item(message: BaseMessage, interview: Interview) -> Item | None:
@@ -93,8 +98,11 @@ def visible(event: Event, interview: Interview) -> Happened | None:
         return None
     if not isinstance(event, AnswerGraded):
         return Happened(event)
-    if interview.exam and not interview.finished:
+    if interview.exam:
+        return Happened(event) if interview.finished else None
+    if event.latest:
         return None
-    current = interview.current
-    still_open = current is not None and current.asked.card_id == event.card_id and not current.given_away
-    return Happened(event, revealed=not still_open)
+    this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
+    withheld = this is not None and this is interview.current and not this.given_away
+    summed_up = this is not None and this.summary is not None
+    return Happened(event, revealed=not (withheld or summed_up), withheld=withheld)

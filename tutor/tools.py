@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, ToolException, tool
 
-from tutor import dialogue
-from tutor.cards import Card, Shelf, Source
+from tutor import clock, dialogue, planning
+from tutor.cards import Card, Shelf, Source, Text
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
@@ -19,11 +19,12 @@ from tutor.events import (
     ExplanationGiven,
     FollowUpAsked,
     QuestionAsked,
+    Step,
     to_json,
 )
 from tutor.grading import Grader
 from tutor.interview import Interview, Round
-from tutor.planning import eligible, next_card
+from tutor.prompts import Phrases
 from tutor.search import CardSearch
 
 
@@ -33,12 +34,13 @@ class Desk:
     A plain class on purpose: LangChain copies every argument of a tool through pydantic, and would copy all cards.
     """
 
-    __slots__ = ("grader", "search", "shelf")
+    __slots__ = ("grader", "phrases", "search", "shelf")
 
-    def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch) -> None:
+    def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch, phrases: Phrases) -> None:
         self.shelf = shelf
         self.grader = grader
         self.search = search
+        self.phrases = phrases
 
 
 Runtime = ToolRuntime[Any, Any]
@@ -95,9 +97,10 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
         raise ToolException("A question is open. Wait for the answer, or let the learner say skip.")
     if topic and topic not in shelf.counts():
         raise ToolException(f"There is no topic {topic}. Topics: {', '.join(shelf.counts())}.")
-    card = next_card(shelf, interview, topic or None)
-    if card is None:
+    chosen = planning.next_card(shelf, interview, topic or None)
+    if chosen is None:
         raise ToolException("There are no more cards for these choices. Say so and end the interview.")
+    card = chosen.card
     asked = QuestionAsked(
         card_id=card.id,
         topic=card.topic,
@@ -106,6 +109,7 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
         of=interview.started.questions,
         question=card.question,
         sources=card.sources,
+        why=_both(_desk(runtime).phrases, f"why.{chosen.reason}"),
     )
     return _result(asked, question=card.question[interview.language], number=asked.number, of=asked.of)
 
@@ -117,13 +121,17 @@ def grade_answer(runtime: Runtime) -> Result:
     this, card = _open_round(interview, _desk(runtime).shelf)
     if not this.answer.strip():
         raise ToolException("The learner has not answered yet. Wait for the answer.")
-    grade = _desk(runtime).grader.grade(card, this.answer)
+    grader = _desk(runtime).grader
+    latest = grader.grade(card, this.said[-1]) if dialogue.needs_second_look(this) else None
+    grade = dialogue.earned(card, grader.grade(card, this.answer), this, latest)
     graded = AnswerGraded(
         card_id=card.id,
         answer=this.answer,
         grade=grade,
-        helps=len(this.helps),
+        helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
+        latest=dialogue.gate(this.said[-1]),
+        late=clock.late(interview, this),
     )
     right = [mark.quote for mark in grade.marks if mark.verdict == "covered"]
     half = [mark.quote for mark in grade.marks if mark.verdict == "partly"]
@@ -133,23 +141,54 @@ def grade_answer(runtime: Runtime) -> Result:
 
 
 @_tool
-def ask_follow_up(runtime: Runtime, step: Literal["", "hint"] = "") -> Result:
-    """Take one step at the weakest key point of the open question: a hint or a pointed question.
+def ask_follow_up(runtime: Runtime, step: Literal["", "hint", "easier", "summary"] = "") -> Result:
+    """Take the next step of the dialogue about the open question: what else, a hint, a pointed question, the key point
+    itself, at last the summary.
 
     Args:
-        step: "hint" when the learner wants help; otherwise leave it empty and the right step is chosen.
+        step: "hint" when the learner wants help, "easier" when it is too hard for them; otherwise leave it empty and
+            the right step is chosen.
     """
-    interview = _interview(runtime)
-    this, card = _open_round(interview, _desk(runtime).shelf)
-    if interview.exam:
+    interview, desk = _interview(runtime), _desk(runtime)
+    if step == "summary" and interview.rounds and interview.rounds[-1].left:
+        return _summed_up(interview.rounds[-1])
+    this, card = _open_round(interview, desk.shelf)
+    if interview.exam and not interview.follows_up(this):
         raise ToolException("This is an exam: no help and no follow-ups. Say that answers come after the end.")
-    found = dialogue.follow_up(card, this, step or None)
-    if found is None:
+    if this.given_away:
+        raise ToolException("The answer has been given. Let the learner say it in their own words, or say skip.")
+    wanted = step in ("hint", "easier")
+    if wanted:
+        taken = dialogue.requested_step(card, this, easier=step == "easier")
+    elif this.grade is None:
+        raise ToolException("The learner has not answered yet. Wait for the answer.")
+    elif interview.exam:
+        taken = "pump", ""
+    else:
+        taken = dialogue.next_step(this, brief=interview.brief)
+        if taken is None:
+            return _summed_up(this)
+    if taken is None:
         raise ToolException("There is nothing left to hint at or ask about here. Let the learner go on or say skip.")
-    point, taken = found
-    text = point.hint if taken == "hint" else point.probe
-    asked = FollowUpAsked(card_id=card.id, key_point=point.id, step=taken, text=text, requested=step == "hint")
-    return _result(asked, step=taken, text=text[interview.language])
+    text = _step_text(card, desk.phrases, *taken, exam=interview.exam)
+    asked = FollowUpAsked(card_id=card.id, key_point=taken[1], step=taken[0], text=text, requested=wanted)
+    return _result(asked, step=taken[0], text=text[interview.language])
+
+
+def _step_text(card: Card, phrases: Phrases, step: Step, key_point: str, *, exam: bool) -> Text:
+    if step == "pump":
+        return _both(phrases, "say.pump_exam" if exam else "say.pump")
+    point = next(point for point in card.key_points if point.id == key_point)
+    return {"hint": point.hint, "probe": point.probe, "tell": point.text}[step]
+
+
+def _summed_up(this: Round) -> Result:
+    given = dialogue.summary(this)
+    return _result(given, step="summary", restate=given.restate, key_points_said=len(given.said))
+
+
+def _both(phrases: Phrases, key: str) -> Text:
+    return Text(en=phrases(key, "en"), zh=phrases(key, "zh"))
 
 
 @_tool
@@ -212,4 +251,4 @@ TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explai
 
 def askable(shelf: Shelf, topics: tuple[str, ...], wanted: int) -> int:
     """How many questions an interview over these topics can have."""
-    return min(wanted, len(eligible(shelf, topics)))
+    return min(wanted, len(planning.eligible(shelf, topics)))

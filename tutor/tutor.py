@@ -3,6 +3,7 @@
 Front ends call `reply` and show what comes; they may leave at any time, the turn ends all the same.
 """
 
+import re
 import threading
 import time
 import unicodedata
@@ -22,6 +23,7 @@ from tutor.cards import Language
 from tutor.errors import EngineError, TutorError
 from tutor.events import (
     COMMANDS,
+    WISHES,
     Command,
     CommandGiven,
     Event,
@@ -100,8 +102,7 @@ class Tutor:
         if len(text) > LONGEST:
             length, limit = f"{len(text):,}", f"{LONGEST:,}"
             raise NotSent(self.phrases("say.too_long", interview.language, length=length, limit=limit))
-        command = self.command_in(text)
-        caused = CommandGiven(command=command) if command else None
+        caused = self._caused(text, interview)
         self._run(history, learner_message(text, message_id or uuid.uuid4().hex, caused), watcher or Watcher())
 
     def give(
@@ -137,11 +138,34 @@ class Tutor:
 
     def command_in(self, text: str) -> Command | None:
         """The command that the whole text is, in either language."""
-        said = squeeze(text) if len(text) < 100 else ""
-        for command in COMMANDS:
-            if said and any(said == squeeze(word) for word in self.phrases.words(f"commands.{command}")):
+        said = {squeeze(text), self._plain(text)} - {""} if len(text) < 100 else set()
+        for command in (*COMMANDS, *WISHES):
+            if any(squeeze(word) in said for word in self.phrases.words(f"commands.{command}")):
                 return command
         return None
+
+    def _caused(self, text: str, interview: Interview) -> CommandGiven | None:
+        """The command that the text is; "not what I meant" may be followed by what was meant.
+
+        "Continue" means the next question where an answer has been given and nothing but a restatement is asked for.
+        """
+        command = self.command_in(text)
+        if command == "resume" and not interview.exam and interview.current and interview.current.given_away:
+            command = "skip"
+        if command:
+            return CommandGiven(command=command)
+        head, mark, rest = _first_clause(text)
+        if mark and self.command_in(head) == "misread":
+            return CommandGiven(command="misread", rest=rest)
+        return None
+
+    def _plain(self, text: str) -> str:
+        """The text without the politeness around it, squeezed."""
+        said = squeeze(text)
+        for word in self.phrases.words("asks.polite"):
+            polite = squeeze(word)
+            said = (said.removeprefix(polite) or said).removesuffix(polite) or said
+        return said
 
     def transcript(self, learner: str, session: str) -> list[BaseMessage]:
         """The messages of a session, oldest first; none for a session that this learner does not have."""
@@ -223,6 +247,12 @@ def waiting(records: Sequence[Record]) -> list[Record]:
         and record.sequence > answered
         and not isinstance(event_of(record.messages[0]), LanguageChosen)
     ]
+
+
+def _first_clause(text: str) -> tuple[str, str, str]:
+    """The words up to the first comma, full stop or the like, that mark, and the rest."""
+    found = re.search(r"[,.;:!，。；：！、\n]+\s*", text)
+    return (text[: found.start()], found.group(), text[found.end() :].strip()) if found else (text, "", "")
 
 
 def is_something(text: str) -> bool:
