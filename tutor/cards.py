@@ -160,10 +160,21 @@ class Terms(Value):
     antonyms: tuple[tuple[str, str], ...] = ()
 
 
+class Preset(Value):
+    """A ready-made interview: its topics, its level and how many questions it has."""
+
+    name: Text
+    about: Text
+    topics: Annotated[tuple[Id, ...], Field(min_length=1)]
+    level: Level | None = None
+    questions: Annotated[int, Field(ge=1, le=20)]
+
+
 class Shelf(Value):
     """All cards in the order of their topics, and what is said about them together."""
 
     topics: Mapping[str, Text]
+    presets: Mapping[str, Preset] = Field(default_factory=dict)
     terms: Terms = Terms()
     cards: tuple[Card, ...]
 
@@ -175,6 +186,16 @@ class Shelf(Value):
         """How many cards each topic has; topics without cards are left out."""
         counted = {slug: sum(card.topic == slug for card in self.cards) for slug in self.topics}
         return {slug: number for slug, number in counted.items() if number}
+
+    def offered(self) -> dict[str, Preset]:
+        """The presets that have cards, each with those of its topics that have some."""
+        counts = self.counts()
+        kept = {
+            slug: tuple(topic for topic in preset.topics if topic in counts) for slug, preset in self.presets.items()
+        }
+        return {
+            slug: self.presets[slug].model_copy(update={"topics": topics}) for slug, topics in kept.items() if topics
+        }
 
 
 def card_files(folder: Path) -> list[Path]:
@@ -208,6 +229,19 @@ def load_terms(folder: Path) -> Terms:
     return _validated(Terms, _read(path) or {}, path) if path.exists() else Terms()
 
 
+def load_presets(folder: Path, topics: Mapping[str, Text]) -> dict[str, Preset]:
+    """The ready-made interviews of `presets.yaml`, or none where the file is missing."""
+    path = folder / "presets.yaml"
+    content = (_read(path) or {}) if path.exists() else {}
+    if not isinstance(content, dict):
+        raise CardError(f"{path}:1: presets.yaml maps the name of each preset to its fields")
+    presets = {slug: _validated(Preset, fields, path) for slug, fields in content.items()}
+    for slug, preset in presets.items():
+        if unknown := [topic for topic in preset.topics if topic not in topics]:
+            raise CardError(f"{path}:1: {slug}: there is no topic {unknown[0]} in topics.yaml")
+    return presets
+
+
 def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     """All cards of a folder.
 
@@ -224,7 +258,8 @@ def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     topics = load_topics(folder)
     order = list(topics)
     cards.sort(key=lambda card: (order.index(card.topic) if card.topic in topics else len(order), card.id))
-    return Shelf(topics=topics, terms=load_terms(folder), cards=tuple(cards))
+    presets = load_presets(folder, topics)
+    return Shelf(topics=topics, presets=presets, terms=load_terms(folder), cards=tuple(cards))
 
 
 def _read(path: Path) -> Any:

@@ -247,7 +247,7 @@ def without_surrogates(text: str) -> str:
 def _messages(document: str, at: float) -> tuple[BaseMessage, ...]:
     """The messages of a record with its time; records never change, so those of open sessions are parsed once."""
     messages = messages_from_dict(json.loads(document))
-    for message in messages:
+    for message in messages if at else ():
         message.additional_kwargs["at"] = at
     return tuple(messages)
 

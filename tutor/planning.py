@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from tutor.cards import LEVELS, Card, Level, Shelf
-from tutor.events import SessionStarted
+from tutor.cards import LEVELS, Card, Language, Level, Shelf
+from tutor.events import Mode, SessionStarted
 from tutor.interview import Interview, Round
 
 Reason = Literal["plan", "due", "deeper", "weak", "harder", "easier", "fresh", "chosen", "exam"]
@@ -27,6 +27,12 @@ REVIEW = "review"
 _DUE, _DEEPER, _TOPIC, _LEVEL, _REPEATED, _SAME, _KNOWN, _CHANCE = 4.0, 3.0, 2.0, 1.2, 0.8, 0.6, 4.0, 0.5
 
 
+QUESTIONS = 5
+"""How many questions an interview has unless the learner or a preset says otherwise."""
+MINUTES = 5
+"""Minutes for a question of an exam, unless the learner says otherwise; all together have four fifths of the sum."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The next card, and the main reason for it."""
@@ -40,6 +46,40 @@ def eligible(shelf: Shelf, topics: Sequence[str] = (), level: Level | None = Non
     return [
         card for card in shelf.cards if (not topics or card.topic in topics) and (level is None or card.level == level)
     ]
+
+
+def choices(
+    shelf: Shelf,
+    language: Language,
+    *,
+    preset: str = "",
+    topics: Sequence[str] = (),
+    level: Level | None = None,
+    questions: int | None = None,
+    mode: Mode = "practice",
+    minutes: float = MINUTES,
+    seed: int = 0,
+) -> SessionStarted:
+    """The learner's choices, filled up from the preset where they chose nothing; an exam gets its clock.
+
+    There are at most as many questions as cards. `minutes` 0 means no clock.
+    """
+    ready = shelf.offered().get(preset)
+    topics = tuple(topics) or (ready.topics if ready else ())
+    wanted = questions or (ready.questions if ready else QUESTIONS)
+    number = min(wanted, len(eligible(shelf, topics)))
+    seconds = round(60 * minutes) if mode == "exam" else 0
+    return SessionStarted(
+        language=language,
+        topics=topics,
+        level=level or (ready.level if ready else None),
+        questions=number,
+        mode=mode,
+        seed=seed,
+        preset=preset if ready else "",
+        question_seconds=seconds,
+        total_seconds=seconds * number * 4 // 5 if number > 1 else seconds,
+    )
 
 
 def next_card(shelf: Shelf, interview: Interview, topic: str | None = None) -> Choice | None:

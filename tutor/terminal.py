@@ -136,6 +136,27 @@ def _formulas(text: str, style: str = "") -> Styled:
     return Styled(readable(text), style=style)
 
 
+def chosen_preset(tutor: Tutor, language: Language, stdin: TextIO | None = None) -> str:
+    """The ready-made interview that the person at the terminal picks; none in a pipe, or for an empty line."""
+    source = stdin or sys.stdin
+    presets = tutor.desk.shelf.offered()
+    if not presets or not source.isatty():
+        return ""
+    console = Console(highlight=False)
+    console.print(tutor.phrases("terminal.presets", language))
+    for number, preset in enumerate(presets.values(), start=1):
+        console.print(f"  {number}  {preset.name[language]}", Styled(preset.about[language], style="bright_black"))
+    while True:
+        line = _read(source, console, tutor.phrases("terminal.preset_prompt", language))
+        picked = (line or "").strip()
+        if not picked:
+            return ""
+        if picked in presets:
+            return picked
+        if picked.isdigit() and 1 <= int(picked) <= len(presets):
+            return list(presets)[int(picked) - 1]
+
+
 def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarted, stdin: TextIO | None = None) -> str:
     """Runs an interview on standard input and output until it ends, and gives its session."""
     source = stdin or sys.stdin

@@ -247,8 +247,3 @@ def _guard(interview: Interview, card: Card) -> None:
 
 
 TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer)
-
-
-def askable(shelf: Shelf, topics: tuple[str, ...], wanted: int) -> int:
-    """How many questions an interview over these topics can have."""
-    return min(wanted, len(planning.eligible(shelf, topics)))

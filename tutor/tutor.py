@@ -36,12 +36,19 @@ from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
+from tutor.planning import with_past
 from tutor.prompts import Phrases
 from tutor.settings import Settings
 from tutor.tools import Desk
 
 LONGEST = 20_000
 """Characters that one message may have."""
+
+
+LOOKED_BACK = 40
+"""Earlier interviews that a new one takes into account."""
+Due = Callable[[Sequence[Sequence[BaseMessage]], float], Mapping[str, float]]
+"""From transcripts, oldest first, and the time in seconds to the time when each card is due, in seconds."""
 
 
 class NotSent(TutorError):
@@ -68,19 +75,24 @@ class Tutor:
         phrases: Phrases,
         prompts: Mapping[Language, str],
         clock: Callable[[], float] = time.time,
+        due: Due = lambda interviews, now: {},
     ) -> None:
+        """`due` says when each card of earlier interviews is to be reviewed; without it nothing is."""
         self.settings = settings
         self.desk = desk
         self.engine = engine
         self.store = store
         self.phrases = phrases
         self._clock = clock
+        self._due = due
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
 
     def start(self, learner: str, choices: SessionStarted, watcher: Watcher | None = None) -> str:
         """Begins an interview with its first question and gives the session's id."""
+        if choices.mode == "practice":
+            choices = self._with_past(learner, choices)
         session = new_session()
         history = self._history(learner, session)
         history.records()
@@ -171,6 +183,10 @@ class Tutor:
         """The messages of a session, oldest first; none for a session that this learner does not have."""
         return self._history(learner, session).messages
 
+    def now(self) -> float:
+        """The time in seconds, as it is written to the transcripts."""
+        return self._clock()
+
     def interview(self, learner: str, session: str) -> Interview:
         """Where the session stands."""
         return Interview.of(self.transcript(learner, session))
@@ -178,6 +194,13 @@ class Tutor:
     def sessions(self, learner: str) -> list[SessionLine]:
         """The learner's sessions, the latest first."""
         return sessions(self.store, learner)
+
+    def _with_past(self, learner: str, choices: SessionStarted) -> SessionStarted:
+        """The choices with what the learner's latest interviews say about cards and topics."""
+        lines = self.sessions(learner)[:LOOKED_BACK]
+        transcripts = [self.transcript(learner, line.session) for line in reversed(lines)]
+        now = self._clock()
+        return with_past(choices, map(Interview.of, transcripts), self._due(transcripts, now), now)
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, learner, session)
