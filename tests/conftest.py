@@ -12,12 +12,12 @@ from pytest_socket import socket_allow_hosts
 from tests.replay import ReplayModel
 from tutor.cards import Shelf, load_shelf
 from tutor.events import SessionStarted
-from tutor.grading import RubricGrader
 from tutor.history import Store
 from tutor.models import Engine, make_engine
 from tutor.opening import tutor_prompts
 from tutor.prompts import Phrases, load_phrases
 from tutor.resources import resource
+from tutor.rubric import RubricGrader
 from tutor.search import CardSearch
 from tutor.settings import Settings
 from tutor.tools import Desk

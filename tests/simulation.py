@@ -23,7 +23,6 @@ from tutor.cards import LANGUAGES, Card, Language, Shelf, load_shelf
 from tutor.dialogue import IMPORTANT, PATIENCE, required_move
 from tutor.events import (
     COMMANDS,
-    WISHES,
     AnswerGraded,
     AnswerShown,
     Command,
@@ -38,7 +37,7 @@ from tutor.events import (
     learner_message,
     to_json,
 )
-from tutor.grading import CENTRAL, RubricGrader
+from tutor.grading import CENTRAL
 from tutor.history import Store
 from tutor.interview import Interview, Round
 from tutor.models import make_engine
@@ -46,6 +45,7 @@ from tutor.opening import tutor_prompts
 from tutor.planning import score, with_past
 from tutor.prompts import Phrases, load_phrases
 from tutor.resources import resource
+from tutor.rubric import RubricGrader
 from tutor.search import CardSearch
 from tutor.settings import Settings
 from tutor.tools import TOOLS, Desk
@@ -214,7 +214,7 @@ def interviewed(tutor: Tutor, learner: Learner, name: str, choices: SessionStart
             return transcript
         card = tutor.desk.shelf.by_id[interview.rounds[-1].asked.card_id]
         said = learner.reply(card, interview.turn)
-        if said in (*COMMANDS, *WISHES):
+        if said in COMMANDS:
             tutor.reply(name, session, tutor.phrases.words(f"commands.{said}")[0])
         else:
             tutor.reply(name, session, said)
@@ -384,7 +384,7 @@ class Talk:
         return Interview.of(self.messages)
 
     def say(self, said: str | Command) -> None:
-        if said in (*COMMANDS, *WISHES):
+        if said in COMMANDS:
             self._send(CommandGiven.model_validate({"command": said}))
         else:
             self._send(None, said)

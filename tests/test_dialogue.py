@@ -6,8 +6,9 @@ from tests.test_interview import Scene
 from tutor.cards import Shelf
 from tutor.dialogue import PATIENCE, earned, needs_second_look, next_step, requested_step, summary
 from tutor.events import AnswerGraded
-from tutor.grading import Grade, RubricGrader
+from tutor.grading import Grade
 from tutor.interview import Interview, Round, words
+from tutor.rubric import RubricGrader
 
 
 def this_grade(grade: Grade, this: Round) -> AnswerGraded:

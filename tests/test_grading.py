@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from tutor.cards import Card, Shelf, Text
-from tutor.grading import Found, Mark, RubricGrader, score
+from tutor.grading import Found, Mark, score
+from tutor.rubric import RubricGrader
 from tutor.wording import Wording, stem
 
 KV, LORA = "kv-cache", "lora-rank"

@@ -20,9 +20,9 @@ from tutor.events import (
     parsed,
     to_json,
 )
-from tutor.grading import RubricGrader
 from tutor.interview import Interview
 from tutor.planning import eligible, next_card
+from tutor.rubric import RubricGrader
 
 TEXT = Text(en="x", zh="x")
 

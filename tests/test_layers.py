@@ -12,11 +12,15 @@ LAYERS = [
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas"},
+    {"rubric"},
     {"events", "settings"},
     {"interview"},
     {"clock"},
     {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
-    {"history", "models", "models.offline"},
+    {"history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {"models.breaker", "models.metering"},
+    {"models.provider"},
+    {"judging", "models"},
     {"search", "sessions"},
     {"tools"},
     {"agent"},
@@ -28,7 +32,7 @@ LAYERS = [
     {"web"},
     {"__main__"},
 ]
-PURE = (LAYERS[1] | LAYERS[2] | LAYERS[3] | LAYERS[5] | LAYERS[6] | LAYERS[7] | {"events"}) - {"shelving"}
+PURE = set().union(*LAYERS[1:9]) - {"settings", "shelving"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",

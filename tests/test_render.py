@@ -6,8 +6,8 @@ import pytest
 
 from tutor.cards import Shelf
 from tutor.events import AnswerGraded
-from tutor.grading import RubricGrader
 from tutor.prompts import Phrases
+from tutor.rubric import RubricGrader
 from tutor.shown import Happened, Said
 from tutor.web.render import Renderer, inline, learner_said, markdown
 
@@ -57,3 +57,15 @@ def test_open_key_points_are_hidden_until_the_question_is_done(shelf: Shelf, phr
     assert card.key_points[1].text.zh not in hidden
     assert card.key_points[1].text.zh in revealed
     assert "说到" in str(renderer.message(Said(False, "说到"))["content"])
+
+
+def test_a_disputed_mark_and_the_judge_are_named(shelf: Shelf, phrases: Phrases) -> None:
+    card = shelf.by_id["kv-cache"]
+    grade = RubricGrader(shelf).grade(card, "keys of past tokens")
+    marks = (grade.marks[0].model_copy(update={"disputed": True}), *grade.marks[1:])
+    judged = grade.model_copy(update={"marks": marks, "grader": "some<model>", "rough": True})
+    event = AnswerGraded(card_id=card.id, answer="keys of past tokens", grade=judged)
+    html = str(Renderer(phrases, shelf.topics, "en").message(Happened(event))["content"])
+    assert "covered (disputed)" in html
+    assert "Judged by some&lt;model&gt;" in html
+    assert html.count('class="note"') == 3

@@ -222,7 +222,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _grade(chosen: argparse.Namespace) -> None:
-    from tutor.grading import RubricGrader
+    from tutor.rubric import RubricGrader
 
     shelf = load_shelf(_settings().cards, [])
     if chosen.card not in shelf.by_id:

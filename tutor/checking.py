@@ -7,8 +7,9 @@ from statistics import median
 
 from tutor.cards import LANGUAGES, Card, Language, Shelf
 from tutor.errors import PromptError
-from tutor.grading import Grade, RubricGrader
+from tutor.grading import Grade
 from tutor.prompts import load_phrases
+from tutor.rubric import RubricGrader
 from tutor.wording import Wording
 
 LANGUAGE_GAP = 0.5

@@ -12,6 +12,7 @@ from tutor.events import (
     AnswerShown,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     SessionStarted,
     Step,
@@ -40,10 +41,12 @@ class Move:
 def required_move(interview: Interview) -> Move | None:
     """The tool that the state itself calls for, or None where it is time to speak or a free choice."""
     done = interview.turn
-    if any(isinstance(event, QuestionAsked) or _asks(event) for event in done):
+    if any(isinstance(event, QuestionAsked | GradingFailed) or _asks(event) for event in done):
         return None
-    if interview.command and not _reworded(interview):
+    if interview.command and interview.command != "grade" and not _reworded(interview):
         return _for_command(interview)
+    if interview.appeal:
+        return _for_appeal(interview)
     if any(isinstance(event, SessionStarted) for event in done):
         return Move("ask_question", {})
     current = interview.rounds[-1] if interview.rounds else None
@@ -73,6 +76,18 @@ def _asks(event: object) -> bool:
     return (isinstance(event, FollowUpAsked) and event.step != "tell") or (
         isinstance(event, SummaryGiven) and event.restate
     )
+
+
+def _for_appeal(interview: Interview) -> Move | None:
+    """The appeal is heard where anything is missing; a question that it completed is brought to its end."""
+    about = interview.appealable
+    missing = about and about.grade and any(mark.verdict != "covered" for mark in about.grade.marks)
+    if missing and not any(isinstance(event, AnswerGraded) for event in interview.turn):
+        return Move("grade_answer", {})
+    current = interview.rounds[-1] if interview.rounds else None
+    if interview.finished or current is None or current.left or current.awaiting:
+        return None
+    return _after_grading(interview, current)
 
 
 def _for_command(interview: Interview) -> Move | None:

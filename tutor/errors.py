@@ -5,6 +5,7 @@
     ├── CardError           a file in the cards' folder
     ├── PromptError         a prompt or phrase file
     ├── HistoryError        the data folder or the Chroma server
+    ├── NotGraded           an answer that the judge could not grade
     └── EngineError         the configured model
 
 Everything else that rises is a bug.
@@ -29,6 +30,10 @@ class PromptError(TutorError):
 
 class HistoryError(TutorError):
     """Chat history that cannot be opened, read or written."""
+
+
+class NotGraded(TutorError):
+    """An answer that could not be graded; it keeps no score, and can be graded again."""
 
 
 class EngineError(TutorError):

@@ -11,18 +11,18 @@ from typing import Annotated, Any, Literal
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from tutor.cards import Language, Level, Source, Text
+from tutor.cards import Language, Level, Source, Text, Verdict
 from tutor.errors import HistoryError
 from tutor.grading import Gate, Grade, Mark
 
 Mode = Literal["practice", "exam"]
 Command = Literal[
-    "hint", "explain", "show", "skip", "repeat", "end", "why", "easier", "shorter", "misread", "pause", "resume"
-]
-COMMANDS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
-"""The commands that front ends show as buttons."""
-WISHES: tuple[Command, ...] = ("why", "easier", "shorter", "misread", "pause", "resume")
-"""The commands that a learner says in words."""
+    "hint", "explain", "show", "skip", "repeat", "end", "grade",
+    "why", "easier", "shorter", "misread", "pause", "resume",
+]  # fmt: skip
+BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
+COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")
+"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given)."""
 Step = Literal["pump", "hint", "probe", "tell"]
 
 
@@ -67,6 +67,12 @@ class CommandGiven(_Event):
     rest: str = ""
 
 
+class AppealMade(_Event):
+    """The learner disagrees with the latest grade; the message is the argument."""
+
+    kind: Literal["appeal_made"] = "appeal_made"
+
+
 class QuestionAsked(_Event):
     """A question was put; `number` counts from 1, `of` is how many there will be, `why` says why this one."""
 
@@ -85,6 +91,7 @@ class AnswerGraded(_Event):
     """All that the learner said since the question was graded; `helps` counts the help before it, pumps left out.
 
     `latest` is the gate of the last message alone; `late` means that it came when the time was up, and does not count.
+    After an appeal, `appealed` names the key point that was judged once more, and `before` the verdict it had.
     """
 
     kind: Literal["answer_graded"] = "answer_graded"
@@ -96,6 +103,15 @@ class AnswerGraded(_Event):
     grader: str = "rubric"
     latest: Gate | None = None
     late: bool = False
+    appealed: str = ""
+    before: Verdict | None = None
+
+
+class GradingFailed(_Event):
+    """The answer could not be graded; it is kept, and has no score until it is graded."""
+
+    kind: Literal["grading_failed"] = "grading_failed"
+    card_id: str
 
 
 class FollowUpAsked(_Event):
@@ -147,8 +163,10 @@ Event = Annotated[
     SessionStarted
     | LanguageChosen
     | CommandGiven
+    | AppealMade
     | QuestionAsked
     | AnswerGraded
+    | GradingFailed
     | FollowUpAsked
     | SummaryGiven
     | ExplanationGiven

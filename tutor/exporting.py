@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage, message_to_dict
 from tutor.cards import Language, Source
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.interview import Interview
-from tutor.report import as_json, as_markdown, report
+from tutor.report import as_json, as_markdown, report, verdict_of
 from tutor.shown import Block, Happened, Item, Said, shown
 from tutor.tutor import Tutor
 
@@ -63,7 +63,7 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
                 said = f" “{mark.quote}”" if mark.quote else ""
                 known = item.revealed or mark.verdict == "covered"
                 text = f" — {mark.text[language]}" if known else ""
-                yield f"- {phrases(f'verdict.{mark.verdict}', language)}{text}{said}"
+                yield f"- {verdict_of(mark, language, phrases)}{text}{said}"
             for found in event.grade.misconceptions:
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"
         case SummaryGiven():

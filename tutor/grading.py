@@ -1,24 +1,18 @@
-"""Grades an answer against a card's rubric: a verdict and a quote per key point, and arithmetic for the score.
+"""What a grade is: a verdict and a quote per key point, the misconceptions found, and arithmetic for the score."""
 
-The rubric grader works without a model and gives the same answer the same grade, always.
-"""
-
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from tutor.cards import LANGUAGES, Card, KeyPoint, Misconception, Shelf, Signal, Text, Verdict
-from tutor.matching import Match, Reading, Term, Thesaurus, compiled
-from tutor.statements import discounted_tokens, is_placeholder
+from tutor.cards import Card, KeyPoint, Misconception, Text, Verdict
 from tutor.wording import Wording
 
 Gate = Literal["empty", "dont_know", "question_copied", "keyword_list", "placeholder"]
 """Why an answer was not read against the rubric: nothing in it can be evidence."""
 
+RUBRIC = "rubric"
 VALUE: dict[Verdict, float] = {"covered": 1.0, "partly": 0.5, "missed": 0.0, "contradicted": 0.0, "unsure": 0.0}
 CENTRAL = 3
 CONTRADICTION_CAP = 4.0
@@ -26,14 +20,13 @@ CONTRADICTION_CAP = 4.0
 MISCONCEPTION_COST = 1.0
 """Points of 10 for a misconception that is not already counted as a contradicted key point."""
 LONGEST_QUOTE = 240
-COPIED_RUN = 10.0
-"""So many words in a row that the tutor said itself are no answer (two Chinese characters are one word)."""
-COPIED_WHOLE = 4.0
-"""An answer of so many words that is nothing else than a passage of the tutor's is no answer either."""
 
 
 class Mark(BaseModel):
-    """Verdict and quote for one key point; the quote stands in the answer word for word."""
+    """Verdict and quote for one key point; the quote stands in the answer word for word.
+
+    `disputed` where the model judge and the rubric grader contradict each other on a central key point.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,6 +35,7 @@ class Mark(BaseModel):
     text: Text
     verdict: Verdict
     quote: str = ""
+    disputed: bool = False
 
 
 class Found(BaseModel):
@@ -56,7 +50,10 @@ class Found(BaseModel):
 
 
 class Grade(BaseModel):
-    """Score 0 to 10 and the marks of one answer."""
+    """Score 0 to 10 and the marks of one answer.
+
+    `grader` is `rubric` or the name of the model that judged; `rough` where the card has no signals to grade by.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,13 +61,19 @@ class Grade(BaseModel):
     marks: tuple[Mark, ...]
     misconceptions: tuple[Found, ...] = ()
     gate: Gate | None = None
+    rough: bool = False
+    grader: str = RUBRIC
 
 
 class Grader(Protocol):
     """Whoever can grade an answer to a card."""
 
     def grade(self, card: Card, answer: str) -> Grade:
-        """The grade of all the learner said since the question."""
+        """The grade of all the learner said since the question; raises NotGraded when there is none."""
+        ...
+
+    def reconsidered(self, card: Card, answer: str, grade: Grade, key_point: str, argument: str) -> Grade:
+        """The grade after an appeal: one key point judged once more, with the learner's argument."""
         ...
 
 
@@ -88,182 +91,69 @@ def score(marks: Sequence[Mark], misconceptions: Sequence[Found] = (), counted: 
     return round(max(0.0, points), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rubric:
-    """A card's signals, compiled, with the question and all else that the tutor says before an answer."""
-
-    covered: dict[str, list[tuple[Term, ...]]]
-    partly: dict[str, list[tuple[Term, ...]]]
-    beliefs: dict[str, list[tuple[Term, ...]]]
-    vocabulary: frozenset[str]
-    question: tuple[Wording, ...]
-    tutor_said: tuple[Wording, ...]
+def marked(point: KeyPoint, verdict: Verdict, quote: str = "") -> Mark:
+    """The mark of a key point."""
+    return Mark(key_point=point.id, weight=point.weight, text=point.text, verdict=verdict, quote=quote)
 
 
-class RubricGrader:
-    """Grades by the signals of the card: deterministic, without a model or a download."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._thesaurus = Thesaurus(shelf.terms)
-        self._rubrics: dict[str, tuple[Card, _Rubric]] = {}
-        self._real_words = _english_words(shelf)
-
-    def grade(self, card: Card, answer: str) -> Grade:
-        rubric = self._rubric(card)
-        wording = _read(answer).corrected(rubric.vocabulary, self._real_words)
-        gate, discounted = _evidence(wording, rubric.tutor_said)
-        if gate:
-            return Grade(score=0.0, marks=tuple(_mark(point, "missed") for point in card.key_points), gate=gate)
-        reading = Reading(wording, discounted)
-        misconceptions = tuple(_found(card.misconceptions, rubric, reading))
-        marks = tuple(_against(self._judged(point, rubric, reading), card, misconceptions) for point in card.key_points)
-        contradicted = {mark.key_point for mark in marks if mark.verdict == "contradicted"}
-        counted = {belief.id for belief in card.misconceptions if belief.contradicts in contradicted}
-        return Grade(score=score(marks, misconceptions, counted), marks=marks, misconceptions=misconceptions)
-
-    def _rubric(self, card: Card) -> _Rubric:
-        known = self._rubrics.get(card.id)
-        if known is None or known[0] is not card:
-            known = (card, _rubric(card, self._thesaurus))
-            self._rubrics[card.id] = known
-        return known[1]
-
-    def _judged(self, point: KeyPoint, rubric: _Rubric, reading: Reading) -> Mark:
-        full = list(_said(rubric.covered[point.id], rubric, reading))
-        if said := [match for match in full if not match.denied]:
-            return _mark(point, "covered", reading, said)
-        if against := [match for match in full if match.denied] or _opposed(rubric.covered[point.id], reading):
-            return _mark(point, "contradicted", reading, against)
-        half = _said(rubric.partly[point.id], rubric, reading)
-        if said := [match for match in half if not match.denied]:
-            return _mark(point, "partly", reading, said)
-        return _mark(point, "missed")
+def found(belief: Misconception, quote: str) -> Found:
+    """The misconception, found in these words."""
+    return Found(misconception=belief.id, text=belief.text, correction=belief.correction, quote=quote)
 
 
-@lru_cache(maxsize=512)
-def _read(answer: str) -> Wording:
-    return Wording(answer)
+def gated(card: Card, gate: Gate) -> Grade:
+    """The grade of an answer in which nothing can be evidence."""
+    return Grade(score=0.0, marks=tuple(marked(point, "missed") for point in card.key_points), gate=gate)
 
 
-def _english_words(shelf: Shelf) -> frozenset[str]:
-    """Words that the cards themselves use, and which are therefore not misspellings of other words."""
-    texts = (
-        text.en
-        for card in shelf.cards
-        for text in (card.question, card.answer, *card.explanation, *(point.text for point in card.key_points))
+def graded(card: Card, marks: Iterable[Mark], misconceptions: Sequence[Found]) -> Grade:
+    """The grade that marks and misconceptions add up to; a misconception that denies a key point shows there."""
+    marks = tuple(_against(mark, card, misconceptions) for mark in marks)
+    contradicted = {mark.key_point for mark in marks if mark.verdict == "contradicted"}
+    counted = {belief.id for belief in card.misconceptions if belief.contradicts in contradicted}
+    points = score(marks, misconceptions, counted)
+    return Grade(score=points, marks=marks, misconceptions=tuple(misconceptions))
+
+
+def replaced(card: Card, grade: Grade, again: Grade, key_point: str) -> Grade:
+    """The grade with one key point, and the misconceptions that deny it, as they were judged again.
+
+    Where no words of the learner stand behind the new verdict, the old one stays.
+    """
+    if not next(mark.quote for mark in again.marks if mark.key_point == key_point):
+        return grade
+    about = {belief.id for belief in card.misconceptions if belief.contradicts == key_point}
+    marks = (new if new.key_point == key_point else old for old, new in zip(grade.marks, again.marks, strict=True))
+    kept = [held for held in grade.misconceptions if held.misconception not in about]
+    held_still = [held for held in again.misconceptions if held.misconception in about]
+    renewed = graded(card, marks, kept + held_still)
+    return renewed.model_copy(update={"rough": grade.rough, "grader": grade.grader})
+
+
+def appealed(grade: Grade, card: Card, argument: str) -> Mark | None:
+    """The mark that an appeal is about: of those not covered, the one whose words the argument shares most."""
+    said = _words(argument)
+    texts = {point.id: f"{point.text.en}\n{point.text.zh}" for point in card.key_points}
+    open_marks = [mark for mark in grade.marks if mark.verdict != "covered"]
+    return max(
+        open_marks,
+        key=lambda mark: (len(said & _words(f"{texts[mark.key_point]}\n{mark.quote}")), mark.weight),
+        default=None,
     )
-    return frozenset(word for text in texts for word in re.findall(r"[a-z]{5,}", text.lower()))
 
 
-def _rubric(card: Card, thesaurus: Thesaurus) -> _Rubric:
-    question = (Wording(card.question.en), Wording(card.question.zh))
-
-    def compile_all(signals: tuple[Signal, ...]) -> list[tuple[Term, ...]]:
-        return [compiled(signal, thesaurus) for signal in signals]
-
-    covered = {point.id: compile_all(point.signals) for point in card.key_points}
-    partly = {point.id: compile_all(point.partly) for point in card.key_points}
-    beliefs = {belief.id: compile_all(belief.signals) for belief in card.misconceptions}
-    written = [
-        word
-        for signals in (*(p.signals + p.partly for p in card.key_points), *(b.signals for b in card.misconceptions))
-        for signal in signals
-        for term in signal
-        for word in term.split("|")
-    ]
-    said = {same for word in written for same in thesaurus.same(word.strip())}
-    vocabulary = frozenset(token.written for word in said for token in Wording(word).tokens if token.kind == "word")
-    helps = [text for point in card.key_points for text in (point.hint, point.probe)]
-    tutor_said = (*question, *(Wording(text[language]) for text in helps for language in LANGUAGES))
-    return _Rubric(covered, partly, beliefs, vocabulary, question, tutor_said)
-
-
-def _said(signals: Sequence[tuple[Term, ...]], rubric: _Rubric, reading: Reading) -> Iterable[Match]:
-    """Where the signals stand, in words that are not all taken from the question."""
-    for signal in signals:
-        for match in reading.matches(signal):
-            if not all(_stands_in(rubric.question, reading.wording, place) for place in match.ranges):
-                yield match
-
-
-def _stands_in(question: tuple[Wording, ...], wording: Wording, place: tuple[int, int]) -> bool:
-    words = "".join(token.norm for token in wording.tokens[place[0] : place[1]])
-    return any(asked.find(words) for asked in question)
-
-
-def _evidence(wording: Wording, tutor_said: tuple[Wording, ...]) -> tuple[Gate | None, frozenset[int]]:
-    """Why nothing in the answer can be evidence, or which of its tokens cannot."""
-    if not wording.tokens:
-        return "empty", frozenset()
-    if gate := is_placeholder(wording):
-        return gate, frozenset()
-    copied = frozenset(_copied(wording, tutor_said))
-    rest = len(wording.tokens) - len(copied)
-    if copied and rest < max(3, len(wording.tokens) // 4):
-        return "question_copied", frozenset()
-    listed = discounted_tokens(wording)
-    if listed and len(listed | copied) == len(wording.tokens):
-        return "keyword_list", frozenset()
-    return None, copied | listed
-
-
-def _copied(wording: Wording, tutor_said: tuple[Wording, ...]) -> Iterable[int]:
-    """Tokens in long runs of words that the tutor said just so."""
-    units = wording.units
-    first = 0
-    while first < len(wording.tokens):
-        last = first + 1
-        sources = [said.squeezed for said in tutor_said if wording.tokens[first].norm in said.squeezed]
-        while sources and last < len(wording.tokens):
-            run = "".join(token.norm for token in wording.tokens[first : last + 1])
-            sources = [said for said in sources if run in said]
-            last += bool(sources)
-        whole = first == 0 and last == len(wording.tokens) and units[last] >= COPIED_WHOLE
-        if whole or units[last] - units[first] >= COPIED_RUN:
-            yield from range(first, last)
-            first = last
-        else:
-            first += 1
-
-
-def _opposed(signals: Sequence[tuple[Term, ...]], reading: Reading) -> list[Match]:
-    """Where a signal stands with one of its terms replaced by the opposite."""
-    return [
-        match
-        for signal in signals
-        if len(signal) > 1
-        for index, term in enumerate(signal)
-        if term.opposites
-        for match in reading.matches(signal, opposed=index)
-        if not match.denied
-    ]
-
-
-def _found(beliefs: Sequence[Misconception], rubric: _Rubric, reading: Reading) -> Iterable[Found]:
-    for belief in beliefs:
-        matches = (match for signal in rubric.beliefs[belief.id] for match in reading.matches(signal))
-        if said := [match for match in matches if not match.denied]:
-            quote = _quote(reading.wording, said)
-            yield Found(misconception=belief.id, text=belief.text, correction=belief.correction, quote=quote)
+def _words(text: str) -> frozenset[str]:
+    """Stems of the longer words, and Chinese characters in pairs."""
+    tokens = Wording(text).tokens
+    pairs = {one.norm + two.norm for one, two in pairwise(tokens) if one.kind == two.kind == "cjk"}
+    return frozenset(pairs | {token.norm for token in tokens if token.kind != "cjk" and len(token.norm) > 3})
 
 
 def _against(mark: Mark, card: Card, misconceptions: Sequence[Found]) -> Mark:
     """The mark, seen together with misconceptions that deny its key point."""
-    for found in misconceptions:
-        belief = next(belief for belief in card.misconceptions if belief.id == found.misconception)
+    for held in misconceptions:
+        belief = next(belief for belief in card.misconceptions if belief.id == held.misconception)
         if belief.contradicts == mark.key_point:
             verdict: Verdict = "partly" if mark.verdict == "covered" else "contradicted"
-            return mark.model_copy(update={"verdict": verdict, "quote": mark.quote or found.quote})
+            return mark.model_copy(update={"verdict": verdict, "quote": mark.quote or held.quote})
     return mark
-
-
-def _mark(point: KeyPoint, verdict: Verdict, reading: Reading | None = None, said: Sequence[Match] = ()) -> Mark:
-    quote = _quote(reading.wording, said) if reading else ""
-    return Mark(key_point=point.id, weight=point.weight, text=point.text, verdict=verdict, quote=quote)
-
-
-def _quote(wording: Wording, matches: Sequence[Match]) -> str:
-    """The shortest passage that shows it, in whole clauses where they are not too long."""
-    best = min(matches, key=lambda match: wording.units[match.last] - wording.units[match.first])
-    whole = wording.quote(*wording.clauses(best.first, best.last))
-    return whole if len(whole) <= LONGEST_QUOTE else wording.quote(best.first, best.last)[:LONGEST_QUOTE]

@@ -10,6 +10,7 @@ from tutor.cards import Language
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
+    AppealMade,
     Command,
     CommandGiven,
     Event,
@@ -104,6 +105,7 @@ class Interview:
     rounds: tuple[Round, ...] = ()
     ended: bool = False
     command: Command | None = None
+    appeal: str = ""
     turn: tuple[Event, ...] = ()
     brief: bool = False
     easier: int = 0
@@ -126,6 +128,13 @@ class Interview:
         if self.ended or not self.rounds or self.closed(self.rounds[-1]):
             return None
         return self.rounds[-1]
+
+    @property
+    def appealable(self) -> Round | None:
+        """The question whose grade the learner can disagree with: the latest that has one they can see."""
+        if self.exam and not self.finished:
+            return None
+        return next((this for this in reversed(self.rounds) if this.grades), None)
 
     @property
     def exam(self) -> bool:
@@ -192,7 +201,9 @@ def _after_message(interview: Interview, message: BaseMessage) -> Interview:
     at = time_of(message)
     interview = replace(interview, at=at or interview.at)
     if isinstance(message, HumanMessage):
-        interview = _resumed(replace(interview, command=None, turn=()))
+        interview = _resumed(replace(interview, command=None, appeal="", turn=()))
+        if isinstance(event, AppealMade):
+            return after(_appealed(interview, str(message.text)), event)
         if event is None:
             return _heard(interview, str(message.text))
     return after(interview, event) if event else interview
@@ -212,8 +223,18 @@ def _heard(interview: Interview, text: str) -> Interview:
     return _with_round(interview, replace(current, said=(*current.said, text), answered_at=interview.at))
 
 
+def _appealed(interview: Interview, text: str) -> Interview:
+    """The argument belongs to what was said to the question it is about."""
+    about = interview.appealable
+    if about is None:
+        return interview
+    return replace(_with_round(interview, replace(about, said=(*about.said, text))), appeal=text)
+
+
 def _with_round(interview: Interview, this: Round) -> Interview:
-    return replace(interview, rounds=(*interview.rounds[:-1], this))
+    """The interview with another state of the round that asks the same card."""
+    same = this.asked.card_id
+    return replace(interview, rounds=tuple(this if old.asked.card_id == same else old for old in interview.rounds))
 
 
 def after(interview: Interview, event: Event) -> Interview:
@@ -231,9 +252,8 @@ def after(interview: Interview, event: Event) -> Interview:
             return replace(interview, rounds=(*interview.rounds, Round(event, asked_at=interview.at)))
         case FollowUpAsked() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, helps=(*this.helps, event), awaiting=event.step != "tell"))
-        case AnswerGraded() if this and this.asked.card_id == event.card_id:
-            graded = replace(this, grades=(*this.grades, event), awaiting=False, graded=len(this.said))
-            return _with_round(interview, graded)
+        case AnswerGraded():
+            return _with_grade(interview, event)
         case SummaryGiven() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, summary=event, awaiting=False, given_at=len(this.said)))
         case AnswerShown() if this and this.asked.card_id == event.card_id:
@@ -242,6 +262,16 @@ def after(interview: Interview, event: Event) -> Interview:
             return _with_round(interview, replace(this, explained=True, given_at=len(this.said)))
         case _:
             return interview
+
+
+def _with_grade(interview: Interview, event: AnswerGraded) -> Interview:
+    """The grade at its question; an appeal leaves a follow-up open unless nothing is missing any more."""
+    this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
+    if this is None:
+        return interview
+    missing = any(mark.verdict != "covered" for mark in event.grade.marks)
+    awaiting = this.awaiting and bool(event.appealed) and missing
+    return _with_round(interview, replace(this, grades=(*this.grades, event), awaiting=awaiting, graded=len(this.said)))
 
 
 def _commanded(interview: Interview, command: Command) -> Interview:

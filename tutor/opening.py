@@ -4,11 +4,11 @@ import logging
 
 from tutor.cards import LANGUAGES, Language, Shelf, load_shelf
 from tutor.errors import CardError
-from tutor.grading import RubricGrader
 from tutor.history import Store
 from tutor.models import make_engine
 from tutor.prompts import Phrases, load_phrases, load_prompt
 from tutor.resources import resource
+from tutor.rubric import RubricGrader
 from tutor.search import CardSearch
 from tutor.settings import Settings, stay_silent
 from tutor.shelving import shelf_of

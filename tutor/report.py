@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tutor.cards import Language, Source, Text
-from tutor.grading import Grade, Mark
+from tutor.grading import RUBRIC, Grade, Mark
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 
@@ -98,6 +98,26 @@ def _topics(results: list[Result]) -> Iterable[TopicScore]:
 def _mean(scores: Iterable[float]) -> float | None:
     known = list(scores)
     return round(sum(known) / len(known), 1) if known else None
+
+
+def verdict_of(mark: Mark, language: Language, phrases: Phrases) -> str:
+    """The verdict in words, and that it is disputed where judge and rubric contradict each other."""
+    said = phrases(f"verdict.{mark.verdict}", language)
+    return f"{said} ({phrases('verdict.disputed', language)})" if mark.disputed else said
+
+
+def footnotes(grade: Grade, language: Language, phrases: Phrases) -> list[str]:
+    """What a learner should know about how the grade came about."""
+    notes = []
+    if any(mark.verdict == "unsure" for mark in grade.marks):
+        notes.append(phrases("block.unsure", language))
+    if any(mark.disputed for mark in grade.marks):
+        notes.append(phrases("block.disputed", language))
+    if grade.rough:
+        notes.append(phrases("block.rough", language))
+    if grade.grader != RUBRIC:
+        notes.append(phrases("block.judged", language, model=grade.grader))
+    return notes
 
 
 def band(score: float, language: Language, phrases: Phrases) -> str:

@@ -11,7 +11,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
-    CommandGiven,
     Event,
     ExplanationGiven,
     FollowUpAsked,
@@ -94,7 +93,7 @@ def _item(message: BaseMessage, interview: Interview) -> Item | None:
 
 def visible(event: Event, interview: Interview) -> Happened | None:
     """The event as it may be shown at this point of the interview."""
-    if isinstance(event, SessionStarted | LanguageChosen | CommandGiven):
+    if not isinstance(event, Block):
         return None
     if not isinstance(event, AnswerGraded):
         return Happened(event)

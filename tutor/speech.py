@@ -10,6 +10,7 @@ from tutor.events import (
     Event,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     SessionStarted,
     SummaryGiven,
@@ -27,6 +28,10 @@ QUOTED = 3
 def fixed(interview: Interview, phrases: Phrases) -> str | None:
     """What is said without a model: to a command or a start; None where a model should find the words."""
     done = interview.turn
+    if any(isinstance(event, GradingFailed) for event in done):
+        return phrases("say.not_graded", interview.language)
+    if interview.appeal:
+        return _to_appeal(interview, phrases)
     if graded(done) and not interview.exam:
         return None
     if interview.command:
@@ -42,6 +47,22 @@ def fixed(interview: Interview, phrases: Phrases) -> str | None:
 def graded(turn: Sequence[Event]) -> AnswerGraded | None:
     """The grading of this turn, if there was one."""
     return next((event for event in turn if isinstance(event, AnswerGraded)), None)
+
+
+def _to_appeal(interview: Interview, phrases: Phrases) -> str:
+    """What came of it: the verdict follows what was said, and says so either way."""
+    language, heard = interview.language, graded(interview.turn)
+    if heard is None:
+        return phrases("say.nothing_open", language)
+    mark = next(mark for mark in heard.grade.marks if mark.key_point == heard.appealed)
+    key = "upheld" if mark.verdict == "covered" else "raised"
+    if mark.verdict == heard.before or mark.verdict not in ("covered", "partly"):
+        said = phrases("say.stays", language)
+    else:
+        said = phrases(f"say.{key}", language, quotes=_quotes([mark.quote], language))
+    led = any(isinstance(event, QuestionAsked | FollowUpAsked | SummaryGiven) for event in interview.turn)
+    leads = _leads(interview, phrases) if led or interview.finished else []
+    return _joined([said, *leads], language)
 
 
 def _welcome(interview: Interview, phrases: Phrases) -> str:
@@ -62,6 +83,8 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return _joined([phrases("say.ended", language), *_pauses(interview, phrases)], language)
     if interview.command == "skip":
         return _joined([*_skipped(interview, phrases), *_leads(interview, phrases)], language)
+    if interview.command == "grade" and not interview.exam:
+        return phrases("say.nothing_to_grade", language)
     if interview.command == "shorter":
         return phrases("say.shorter", language)
     if current is None or interview.finished:

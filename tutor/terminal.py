@@ -23,7 +23,7 @@ from tutor.events import (
 )
 from tutor.formulas import readable
 from tutor.interview import Interview
-from tutor.report import as_markdown, band, report
+from tutor.report import as_markdown, band, footnotes, report, verdict_of
 from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
 
@@ -109,7 +109,7 @@ class Terminal:
         score = phrases("block.grade", language, score=grade.score)
         lines: list[RenderableType] = [Styled(f"{score} · {band(grade.score, language, phrases)}", style="bold")]
         for mark in grade.marks:
-            verdict = phrases(f"verdict.{mark.verdict}", language)
+            verdict = verdict_of(mark, language, phrases)
             weight = phrases(f"weight.{mark.weight}", language)
             line = Styled(f"{_SIGNS[mark.verdict]} {verdict} · {weight}", style=_COLOURS[mark.verdict])
             if item.revealed or mark.verdict == "covered":
@@ -124,6 +124,8 @@ class Terminal:
             lines.append(
                 Padding(Styled(f"! {heading}: {readable(found.correction[language])}", style="red"), (0, 0, 0, 2))
             )
+        notes = footnotes(grade, language, phrases)
+        lines += [Padding(Styled(harmless(note), style="italic"), (0, 0, 0, 2)) for note in notes]
         return Group(*lines)
 
 

@@ -12,17 +12,19 @@ from langchain_core.tools import BaseTool, ToolException, tool
 
 from tutor import clock, dialogue, planning
 from tutor.cards import Card, Shelf, Source, Text
+from tutor.errors import NotGraded
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
     Event,
     ExplanationGiven,
     FollowUpAsked,
+    GradingFailed,
     QuestionAsked,
     Step,
     to_json,
 )
-from tutor.grading import Grader
+from tutor.grading import Grader, appealed
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 from tutor.search import CardSearch
@@ -116,23 +118,67 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
 
 @_tool
 def grade_answer(runtime: Runtime) -> Result:
-    """Grade all that the learner has said since the open question."""
-    interview = _interview(runtime)
-    this, card = _open_round(interview, _desk(runtime).shelf)
+    """Grade all that the learner has said since the open question, or judge a key point again after an appeal."""
+    interview, desk = _interview(runtime), _desk(runtime)
+    if interview.appeal:
+        return _heard_appeal(interview, desk)
+    this, card = _open_round(interview, desk.shelf)
     if not this.answer.strip():
         raise ToolException("The learner has not answered yet. Wait for the answer.")
-    grader = _desk(runtime).grader
-    latest = grader.grade(card, this.said[-1]) if dialogue.needs_second_look(this) else None
-    grade = dialogue.earned(card, grader.grade(card, this.answer), this, latest)
+    try:
+        latest = desk.grader.grade(card, this.said[-1]) if dialogue.needs_second_look(this) else None
+        grade = dialogue.earned(card, desk.grader.grade(card, this.answer), this, latest)
+    except NotGraded:
+        return _not_graded(card)
     graded = AnswerGraded(
         card_id=card.id,
         answer=this.answer,
         grade=grade,
         helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
+        grader=grade.grader,
         latest=dialogue.gate(this.said[-1]),
         late=clock.late(interview, this),
     )
+    return _graded(interview, graded)
+
+
+def _heard_appeal(interview: Interview, desk: Desk) -> Result:
+    """One key point of the latest grade, judged once more with the learner's argument."""
+    this = interview.appealable
+    card = desk.shelf.by_id.get(this.asked.card_id) if this else None
+    if this is None or card is None:
+        raise ToolException("There is no grade to disagree with. Say so and go on with the interview.")
+    last = this.grades[-1]
+    mark = appealed(last.grade, card, interview.appeal)
+    if mark is None:
+        raise ToolException("Every key point of that answer is covered; there is nothing to reopen. Say so.")
+    answer = "\n\n".join(this.said[this.given_at if last.after_showing else 0 : -1])
+    try:
+        grade = desk.grader.reconsidered(card, answer, last.grade, mark.key_point, interview.appeal)
+    except NotGraded:
+        return _not_graded(card)
+    graded = AnswerGraded(
+        card_id=card.id,
+        answer=this.answer,
+        grade=grade,
+        helps=last.helps + 1,
+        after_showing=last.after_showing,
+        grader=grade.grader,
+        appealed=mark.key_point,
+        before=mark.verdict,
+    )
+    return _graded(interview, graded)
+
+
+def _not_graded(card: Card) -> Result:
+    failed = GradingFailed(card_id=card.id)
+    return _result(failed, not_graded="The answer is kept. The learner can say grade to try again, or go on.")
+
+
+def _graded(interview: Interview, graded: AnswerGraded) -> Result:
+    """The words for the model: what was right, half said and wrong, never what is missing."""
+    grade = graded.grade
     right = [mark.quote for mark in grade.marks if mark.verdict == "covered"]
     half = [mark.quote for mark in grade.marks if mark.verdict == "partly"]
     wrong = [found.correction[interview.language] for found in grade.misconceptions]

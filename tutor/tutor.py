@@ -23,7 +23,7 @@ from tutor.cards import Language
 from tutor.errors import EngineError, TutorError
 from tutor.events import (
     COMMANDS,
-    WISHES,
+    AppealMade,
     Command,
     CommandGiven,
     Event,
@@ -151,21 +151,25 @@ class Tutor:
     def command_in(self, text: str) -> Command | None:
         """The command that the whole text is, in either language."""
         said = {squeeze(text), self._plain(text)} - {""} if len(text) < 100 else set()
-        for command in (*COMMANDS, *WISHES):
+        for command in COMMANDS:
             if any(squeeze(word) in said for word in self.phrases.words(f"commands.{command}")):
                 return command
         return None
 
-    def _caused(self, text: str, interview: Interview) -> CommandGiven | None:
-        """The command that the text is; "not what I meant" may be followed by what was meant.
+    def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
+        """What a message is besides an answer or a request: a command, or an appeal against a grade.
 
-        "Continue" means the next question where an answer has been given and nothing but a restatement is asked for.
+        "Not what I meant" may be followed by what was meant. "Continue" means the next question where an answer was
+        given and nothing but a restatement is asked for.
         """
         command = self.command_in(text)
         if command == "resume" and not interview.exam and interview.current and interview.current.given_away:
             command = "skip"
         if command:
             return CommandGiven(command=command)
+        said = squeeze(text[:100])
+        if interview.appealable and any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal")):
+            return AppealMade()
         head, mark, rest = _first_clause(text)
         if mark and self.command_in(head) == "misread":
             return CommandGiven(command="misread", rest=rest)

@@ -33,6 +33,8 @@ _SYMBOLS = {
 }  # fmt: skip
 """Characters that people also spell out; NFKC leaves them alone."""
 
+_BRACKETS = str.maketrans("‹›“”", '<>""')
+
 _LATEX_SILENT = frozenset(
     "left right text mathrm mathbf mathbb mathcal operatorname cdot times frac tfrac dfrac quad qquad big bigl bigr "
     "displaystyle begin end top limits".split()
@@ -164,6 +166,20 @@ class Wording:
         again = Wording.__new__(Wording)
         again.text, again.tokens = self.text, tokens
         return again
+
+
+def passage(words: str, text: str) -> str:
+    """The words as they stand in `text`, whatever their case, width, white space and kind of brackets; else nothing."""
+    said, places = _unspaced(text)
+    wanted, _ = _unspaced(words)
+    at = said.find(wanted) if wanted else -1
+    return text[places[at] : places[at + len(wanted) - 1] + 1] if at >= 0 else ""
+
+
+def _unspaced(text: str) -> tuple[str, list[int]]:
+    folded, places = _folded(text.translate(_BRACKETS))
+    kept = [index for index, char in enumerate(folded) if not char.isspace()]
+    return "".join(folded[index] for index in kept), [places[index] for index in kept]
 
 
 def _corrected(token: Token, known: frozenset[str]) -> Token:

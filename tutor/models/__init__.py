@@ -1,16 +1,18 @@
-"""The one seam that thinks: the chat model behind the agent, a provider's or the offline engine."""
+"""The one seam that thinks: the chat model behind the agent, a provider's or the offline engine; and the judge's."""
 
+import threading
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
 
 from tutor.errors import EngineError
+from tutor.models.metering import Limits
 from tutor.models.offline import OFFLINE, OfflineEngine
 from tutor.prompts import Phrases
-from tutor.settings import Settings
+from tutor.settings import Endpoint, Settings
 
-TIMEOUT = 60.0
-"""Seconds that one call to a provider may take."""
+NO_STREAM = "nostream"
+"""LangGraph's tag for a model whose words are not those of the tutor and must not be streamed to the learner."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +26,47 @@ class Engine:
     def offline(self) -> bool:
         return self.name == OFFLINE
 
+    def close(self) -> None:
+        """Closes the connections that the model holds."""
+        if close := getattr(self.model, "close", None):
+            close()
+
 
 def make_engine(settings: Settings, phrases: Phrases) -> Engine:
     """The engine that the settings name; raises EngineError when a model cannot be set up."""
     if not settings.model:
         return Engine(OfflineEngine(phrases=phrases), OFFLINE)
-    from langchain_openai import ChatOpenAI
+    return Engine(_provider(settings.talking, settings, "TUTOR", temperature=0.3), settings.model)
 
-    if not settings.api_key and not settings.base_url:
-        raise EngineError("TUTOR_MODEL is set but TUTOR_API_KEY is not; set it, or unset TUTOR_MODEL to go offline")
-    model = ChatOpenAI(
-        model=settings.model,
-        base_url=settings.base_url or None,
-        api_key=lambda: settings.api_key or "none",
-        timeout=TIMEOUT,
-        max_retries=1,
-        temperature=0.3,
+
+def make_judge_model(settings: Settings) -> BaseChatModel | None:
+    """The chat model that grades, at temperature 0: the judge's own endpoint, or that of the talking model.
+
+    None where no model is set. Its calls count on the turn's meter, are retried and end in time like all others, and
+    raise nothing but ModelFailure (an EngineError): then there is no verdict. Its words never reach the learner's page.
+    """
+    if not settings.judging.model:
+        return None
+    name = "TUTOR_JUDGE" if settings.judge.base_url else "TUTOR"
+    return _provider(settings.judging, settings, name, temperature=0.0, tags=[NO_STREAM])
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of a turn as far as the settings name them."""
+    return Limits(
+        first=settings.patience,
+        turn_tokens=settings.turn_tokens,
+        session_tokens=settings.session_tokens,
+        day_tokens=settings.day_tokens,
     )
-    return Engine(model, settings.model)
+
+
+def _provider(endpoint: Endpoint, settings: Settings, name: str, **more: object) -> BaseChatModel:
+    """The client of an endpoint; `name` begins the names of its variables."""
+    from tutor.models.provider import ProviderModel
+    from tutor.models.tokens import counter
+
+    if not endpoint.api_key and not endpoint.base_url:
+        raise EngineError(f"{name}_MODEL is set but {name}_API_KEY is not; set it, or unset {name}_MODEL to go offline")
+    threading.Thread(target=counter(endpoint.model), args=("",), daemon=True).start()
+    return ProviderModel.at(endpoint, limits_of(settings), **more)

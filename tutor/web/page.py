@@ -17,7 +17,7 @@ from tutor import planning
 from tutor.cards import LANGUAGES, LEVELS, Language
 from tutor.clock import Clock, clock, minutes
 from tutor.errors import TutorError
-from tutor.events import COMMANDS, Command, Event
+from tutor.events import BUTTONS, Command, Event
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
@@ -152,7 +152,7 @@ class Page:
                     box = gr.Textbox(elem_id="box", lines=1, max_lines=12, scale=5, autofocus=True)
                     send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
                 with gr.Row(elem_id="commands"):
-                    commands = {command: gr.Button(elem_id=command, size="sm") for command in COMMANDS}
+                    commands = {command: gr.Button(elem_id=command, size="sm") for command in BUTTONS}
         with gr.Row(elem_id="hidden"):
             session = gr.Textbox(elem_id="session", container=False)
             message_id = gr.Textbox(elem_id="message-id", container=False)
@@ -409,7 +409,7 @@ class Page:
             gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
             gr.update(value=say("open"), interactive=bool(entries)),
             gr.update(value=say("send"), interactive=active),
-            *(gr.update(value=say(command), interactive=active) for command in COMMANDS),
+            *(gr.update(value=say(command), interactive=active) for command in BUTTONS),
         ]
 
     def _presets(self, language: Language) -> list[tuple[str, str | int | float]]:

@@ -16,7 +16,7 @@ from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAs
 from tutor.grading import Found, Mark
 from tutor.interview import Interview
 from tutor.prompts import Phrases
-from tutor.report import as_markdown, band, report
+from tutor.report import as_markdown, band, footnotes, report, verdict_of
 from tutor.shown import Happened, Item, Said
 
 Message = dict[str, Any]
@@ -122,10 +122,11 @@ class Renderer:
         for found in grade.misconceptions:
             heading = self._say("block.misconception")
             yield f'<p class="wrong"><strong>{heading}</strong> {inline(found.correction[language])}</p>'
+        yield from (f'<p class="note">{escape(note)}</p>' for note in footnotes(grade, language, self._phrases))
         yield "</section>"
 
     def _mark(self, mark: Mark, revealed: bool) -> str:
-        verdict, weight = self._say(f"verdict.{mark.verdict}"), self._say(f"weight.{mark.weight}")
+        verdict, weight = escape(verdict_of(mark, self._language, self._phrases)), self._say(f"weight.{mark.weight}")
         known = revealed or mark.verdict == "covered"
         text = f" {inline(mark.text[self._language])}" if known else ""
         quote = f"<q>{escape(mark.quote)}</q>" if mark.quote else ""
