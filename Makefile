@@ -47,6 +47,10 @@ clean:
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
 
+.PHONY: simulate
+simulate: .venv/ready-dev
+	$(BIN)/python -m tests.simulation
+
 .PHONY: topics
 topics: .venv/ready-dev
 	$(BIN)/python -m tests.topics

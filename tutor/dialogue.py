@@ -4,6 +4,7 @@ In practice the dialogue follows the gap: for the best uncovered key point a hin
 step a turn; last a summary, and the learner says the whole answer. Each step is taken once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tutor.cards import Card
@@ -19,7 +20,8 @@ from tutor.events import (
     SummaryGiven,
 )
 from tutor.grading import CENTRAL, Gate, Grade, Mark, score
-from tutor.interview import Interview, Round
+from tutor.interview import Interview, Round, words
+from tutor.matching import squeeze
 from tutor.statements import is_placeholder
 from tutor.wording import Wording
 
@@ -27,6 +29,8 @@ IMPORTANT = 2
 """Key points of less weight are not asked for; the summary names them."""
 PATIENCE = 5
 """How often the tutor asks of its own accord at one question; each central key point is asked for once all the same."""
+GIVES_UP = 12
+"""Words of a message that can still mean no more than "I don't know"."""
 _NEARNESS = {"contradicted": 0, "partly": 1, "unsure": 2, "missed": 3, "covered": 9}
 
 
@@ -219,24 +223,31 @@ def requested_step(card: Card, this: Round, *, easier: bool = False) -> tuple[St
     return None
 
 
-def gate(text: str) -> Gate | None:
-    """Why a message alone is no answer, if it is none."""
+def gate(text: str, giving_up: Sequence[str] = ()) -> Gate | None:
+    """Why a message alone is no answer, if it is none; a short one with words of `giving_up` is none."""
     wording = Wording(text)
-    return is_placeholder(wording) if wording.tokens else "empty"
+    if not wording.tokens:
+        return "empty"
+    gives_up = words(text) <= GIVES_UP and any(squeeze(phrase) in wording.squeezed for phrase in giving_up)
+    return is_placeholder(wording) or ("dont_know" if gives_up else None)
 
 
-def summary(this: Round) -> SummaryGiven:
+def summary(this: Round, *, brief: bool = False) -> SummaryGiven:
     """What the learner said themselves and what belongs to the answer besides; details only where nothing else does.
 
-    Saying it all once more is worth the time where more than a detail was missing or helped along, unless the learner
-    has left the question.
+    Saying it all once more is worth the time where something central was missing or helped along. Who has left the
+    question, or wants it short, is spared; who has left it is told the central points only.
     """
     marks = sorted(this.grade.marks if this.grade else (), key=lambda mark: -mark.weight)
     said = tuple(mark for mark in marks if mark.verdict == "covered" and mark.key_point not in this.told)
     rest = [mark for mark in marks if mark not in said]
-    missing = tuple(mark for mark in rest if mark.weight >= IMPORTANT) or tuple(rest)
-    helped = any(help_.step != "pump" for help_ in this.helps)
-    restate = not this.left and (helped or any(mark.weight >= IMPORTANT for mark in missing))
+    if this.left:
+        missing = tuple(mark for mark in rest if mark.weight >= CENTRAL and mark.key_point not in this.told)
+    else:
+        missing = tuple(mark for mark in rest if mark.weight >= IMPORTANT) or tuple(rest)
+    helped = {help_.key_point for help_ in this.helps}
+    central = any(mark.weight >= CENTRAL and (mark in rest or mark.key_point in helped) for mark in marks)
+    restate = central and not (this.left or brief)
     return SummaryGiven(card_id=this.asked.card_id, said=said, missing=missing, restate=restate)
 
 
@@ -271,6 +282,12 @@ def _right_by_now(before: Grade, latest: Grade) -> dict[str, Mark]:
     kept = {mark.key_point: mark for mark in before.marks if mark.key_point not in denied}
     now = {mark.key_point: mark for mark in latest.marks}
     return {point: mark for marks in (kept, now) for point, mark in marks.items() if mark.verdict == "covered"}
+
+
+def newly_covered(grade: Grade, before: Grade | None) -> frozenset[str]:
+    """The key points that are covered now and were not before."""
+    had = {mark.key_point for mark in before.marks if mark.verdict == "covered"} if before else set()
+    return frozenset(mark.key_point for mark in grade.marks if mark.verdict == "covered") - had
 
 
 def _righted(mark: Mark, right: Mark | None) -> Mark:

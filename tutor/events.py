@@ -90,7 +90,8 @@ class QuestionAsked(_Event):
 class AnswerGraded(_Event):
     """All that the learner said since the question was graded; `helps` counts the help before it, pumps left out.
 
-    `latest` is the gate of the last message alone; `late` means that it came when the time was up, and does not count.
+    `latest` is the gate of the last message alone, `repeated` names the key points that were only said after they were
+    told; `late` means that it came when the time was up, and does not count.
     After an appeal, `appealed` names the key point that was judged once more, and `before` the verdict it had.
     """
 
@@ -102,6 +103,7 @@ class AnswerGraded(_Event):
     after_showing: bool = False
     grader: str = "rubric"
     latest: Gate | None = None
+    repeated: tuple[str, ...] = ()
     late: bool = False
     appealed: str = ""
     before: Verdict | None = None
@@ -136,6 +138,11 @@ class SummaryGiven(_Event):
     said: tuple[Mark, ...]
     missing: tuple[Mark, ...]
     restate: bool = True
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """What the learner said, each passage once."""
+        return tuple(dict.fromkeys(mark.quote for mark in self.said if mark.quote))
 
 
 class ExplanationGiven(_Event):

@@ -68,7 +68,7 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"
         case SummaryGiven():
             for key, lines in (
-                ("block.summary_said", [f"“{mark.quote}”" for mark in event.said]),
+                ("block.summary_said", [f"“{quote}”" for quote in event.quotes]),
                 ("block.summary_missing", [mark.text[language] for mark in event.missing]),
             ):
                 if lines:

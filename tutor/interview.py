@@ -247,7 +247,7 @@ def after(interview: Interview, event: Event) -> Interview:
         case LanguageChosen():
             return replace(interview, language=event.language)
         case CommandGiven():
-            return _heard(_commanded(interview, event.command), event.rest)
+            return _heard(_commanded(interview, event), event.rest)
         case QuestionAsked():
             return replace(interview, rounds=(*interview.rounds, Round(event, asked_at=interview.at)))
         case FollowUpAsked() if this and this.asked.card_id == event.card_id:
@@ -265,16 +265,18 @@ def after(interview: Interview, event: Event) -> Interview:
 
 
 def _with_grade(interview: Interview, event: AnswerGraded) -> Interview:
-    """The grade at its question; an appeal leaves a follow-up open unless nothing is missing any more."""
+    """The grade at its question; an appeal leaves a follow-up open while its key point is missing."""
     this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
     if this is None:
         return interview
-    missing = any(mark.verdict != "covered" for mark in event.grade.marks)
+    asked = this.helps[-1].key_point if this.helps else ""
+    missing = any(mark.verdict != "covered" and asked in (mark.key_point, "") for mark in event.grade.marks)
     awaiting = this.awaiting and bool(event.appealed) and missing
     return _with_round(interview, replace(this, grades=(*this.grades, event), awaiting=awaiting, graded=len(this.said)))
 
 
-def _commanded(interview: Interview, command: Command) -> Interview:
+def _commanded(interview: Interview, event: CommandGiven) -> Interview:
+    command = event.command
     interview = replace(interview, command=command)
     if command == "end":
         return replace(interview, ended=True)
@@ -287,9 +289,16 @@ def _commanded(interview: Interview, command: Command) -> Interview:
     current = interview.current
     if command == "skip" and current:
         return _with_round(interview, replace(current, left=True))
-    if command == "misread" and current and not interview.exam:
+    if command == "misread" and current and not interview.exam and not (event.rest and _just_won(current)):
         return _with_round(interview, _without_latest(current))
     return interview
+
+
+def _just_won(this: Round) -> bool:
+    """Whether the latest message was understood to the learner's credit, so that there is nothing to take back."""
+    grades = [graded.grade for graded in this.grades[-2:]]
+    covered = [sum(mark.verdict == "covered" for mark in grade.marks) for grade in grades]
+    return len(this.said) == this.graded and bool(covered) and covered[-1] > (covered[0] if covered[1:] else 0)
 
 
 def _without_latest(this: Round) -> Round:

@@ -212,7 +212,7 @@ def with_past(
     if choices.mode == "exam":
         return choices
     latest = {this.asked.card_id: this for interview in interviews for this in interview.rounds if this.grade}
-    reviews = sorted((card_id for card_id, at in due.items() if at <= now), key=lambda card_id: due[card_id])
+    reviews = sorted((card_id for card_id, at in due.items() if at <= now), key=lambda card_id: -due[card_id])
     known = [
         card_id
         for card_id in dict.fromkeys([*due, *latest])

@@ -20,7 +20,7 @@ from tutor.events import (
     SummaryGiven,
     event_of,
 )
-from tutor.interview import Interview
+from tutor.interview import Interview, Round
 
 Block = QuestionAsked | AnswerGraded | FollowUpAsked | SummaryGiven | ExplanationGiven | AnswerShown
 
@@ -38,13 +38,15 @@ class Said:
 class Happened:
     """An event to be shown; `revealed` says whether a grade names the key points that were not said.
 
-    `withheld` where it must not, because the question is open; otherwise a summary names them better.
+    `withheld` where it must not, because the question is open; otherwise a summary names them better. `known` are the
+    key points whose verdict is the same as in the grade before.
     """
 
     event: Block
     revealed: bool = True
     at: int = 0
     withheld: bool = False
+    known: frozenset[str] = frozenset()
 
 
 Item = Said | Happened
@@ -99,9 +101,20 @@ def visible(event: Event, interview: Interview) -> Happened | None:
         return Happened(event)
     if interview.exam:
         return Happened(event) if interview.finished else None
-    if event.latest:
+    restated = event.after_showing and not any(mark.verdict == "covered" for mark in event.grade.marks)
+    if event.latest or restated:
         return None
     this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
     withheld = this is not None and this is interview.current and not this.given_away
     summed_up = this is not None and this.summary is not None
-    return Happened(event, revealed=not (withheld or summed_up), withheld=withheld)
+    return Happened(event, not (withheld or summed_up), withheld=withheld, known=_known(event, this))
+
+
+def _known(event: AnswerGraded, this: Round | None) -> frozenset[str]:
+    """The key points that the grade before this one judged the same way."""
+    grades = list(this.grades) if this else []
+    at = grades.index(event) if event in grades else len(grades)
+    if not at or event.after_showing:
+        return frozenset()
+    before = {mark.key_point: mark.verdict for mark in grades[at - 1].grade.marks}
+    return frozenset(mark.key_point for mark in event.grade.marks if before.get(mark.key_point) == mark.verdict)

@@ -181,11 +181,13 @@ def _leads(interview: Interview, phrases: Phrases) -> list[str]:
 def _to_step(interview: Interview, steps: Sequence[str], phrases: Phrases) -> list[str]:
     """The words before a hint or a pointed question; "what else?" needs none."""
     language = interview.language
+    helps = interview.rounds[-1].helps
     if "tell" in steps:
-        return [phrases("say.told", language)]
+        told = sum(help_.step == "tell" for help_ in helps)
+        return [phrases("say.told_again" if told > 1 else "say.told", language)]
     if "pump" in steps or interview.brief:
         return []
-    taken = sum(help_.step in ("hint", "probe") for help_ in interview.rounds[-1].helps)
+    taken = sum(help_.step in ("hint", "probe") for help_ in helps)
     return [phrases("say.follow_skip" if taken == REMINDED else "say.follow", language)]
 
 
@@ -204,12 +206,18 @@ def _found(this: Round, language: Language, phrases: Phrases) -> list[str]:
     latest = this.grades[-1]
     if latest.after_showing:
         covered = sum(mark.verdict == "covered" for mark in latest.grade.marks)
+        if not (covered or latest.grade.gate):
+            return [phrases("say.restated_none", language)]
         count = phrases("say.restated", language, covered=covered, all=len(latest.grade.marks))
         return [*_verdicts(latest.grade, None, language, phrases), *([count] if not latest.grade.gate else [])]
-    if latest.latest == "dont_know" and not latest.grade.gate:
+    before = this.grades[-2] if len(this.grades) > 1 else None
+    if latest.latest == "dont_know" and (before or not latest.grade.gate):
         return [phrases("say.no_matter", language)]
-    before = this.grades[-2].grade if len(this.grades) > 1 else None
-    return _verdicts(latest.grade, before, language, phrases)
+    said = _verdicts(latest.grade, before.grade if before else None, language, phrases)
+    if set(latest.repeated) - set(before.repeated if before else ()):
+        nothing = phrases("say.nothing_new", language)
+        return [phrases("say.repeated", language), *(sentence for sentence in said if sentence != nothing)]
+    return said
 
 
 def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: Phrases) -> list[str]:

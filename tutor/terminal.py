@@ -81,7 +81,7 @@ class Terminal:
 
     def _summary(self, event: SummaryGiven, language: Language) -> RenderableType:
         say = self._tutor.phrases
-        parts = [(say("block.summary_said", language), [f"“{harmless(mark.quote)}”" for mark in event.said])]
+        parts = [(say("block.summary_said", language), [f"“{harmless(quote)}”" for quote in event.quotes])]
         parts.append((say("block.summary_missing", language), [mark.text[language] for mark in event.missing]))
         body = [
             Group(Styled(title, style="bold"), *(_formulas(f"• {line}") for line in lines))
@@ -108,7 +108,7 @@ class Terminal:
         phrases, grade = self._tutor.phrases, event.grade
         score = phrases("block.grade", language, score=grade.score)
         lines: list[RenderableType] = [Styled(f"{score} · {band(grade.score, language, phrases)}", style="bold")]
-        for mark in grade.marks:
+        for mark in (mark for mark in grade.marks if item.revealed or mark.key_point not in item.known):
             verdict = verdict_of(mark, language, phrases)
             weight = phrases(f"weight.{mark.weight}", language)
             line = Styled(f"{_SIGNS[mark.verdict]} {verdict} · {weight}", style=_COLOURS[mark.verdict])

@@ -127,9 +127,11 @@ def grade_answer(runtime: Runtime) -> Result:
         raise ToolException("The learner has not answered yet. Wait for the answer.")
     try:
         latest = desk.grader.grade(card, this.said[-1]) if dialogue.needs_second_look(this) else None
-        grade = dialogue.earned(card, desk.grader.grade(card, this.answer), this, latest)
+        whole = desk.grader.grade(card, this.answer)
     except NotGraded:
         return _not_graded(card)
+    grade = dialogue.earned(card, whole, this, latest)
+    won = dialogue.newly_covered(grade, this.grade) or this.given_away
     graded = AnswerGraded(
         card_id=card.id,
         answer=this.answer,
@@ -137,7 +139,8 @@ def grade_answer(runtime: Runtime) -> Result:
         helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
         grader=grade.grader,
-        latest=dialogue.gate(this.said[-1]),
+        latest=None if won else dialogue.gate(this.said[-1], desk.phrases.words("asks.giving_up")),
+        repeated=tuple(sorted(this.told & dialogue.newly_covered(whole, None))) if grade != whole else (),
         late=clock.late(interview, this),
     )
     return _graded(interview, graded)
@@ -197,7 +200,7 @@ def ask_follow_up(runtime: Runtime, step: Literal["", "hint", "easier", "summary
     """
     interview, desk = _interview(runtime), _desk(runtime)
     if step == "summary" and interview.rounds and interview.rounds[-1].left:
-        return _summed_up(interview.rounds[-1])
+        return _summed_up(interview.rounds[-1], brief=interview.brief)
     this, card = _open_round(interview, desk.shelf)
     if interview.exam and not interview.follows_up(this):
         raise ToolException("This is an exam: no help and no follow-ups. Say that answers come after the end.")
@@ -213,7 +216,7 @@ def ask_follow_up(runtime: Runtime, step: Literal["", "hint", "easier", "summary
     else:
         taken = dialogue.next_step(this, brief=interview.brief)
         if taken is None:
-            return _summed_up(this)
+            return _summed_up(this, brief=interview.brief)
     if taken is None:
         raise ToolException("There is nothing left to hint at or ask about here. Let the learner go on or say skip.")
     text = _step_text(card, desk.phrases, *taken, exam=interview.exam)
@@ -228,8 +231,8 @@ def _step_text(card: Card, phrases: Phrases, step: Step, key_point: str, *, exam
     return {"hint": point.hint, "probe": point.probe, "tell": point.text}[step]
 
 
-def _summed_up(this: Round) -> Result:
-    given = dialogue.summary(this)
+def _summed_up(this: Round, *, brief: bool) -> Result:
+    given = dialogue.summary(this, brief=brief)
     return _result(given, step="summary", restate=given.restate, key_points_said=len(given.said))
 
 

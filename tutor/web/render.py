@@ -78,8 +78,8 @@ class Renderer:
                 yield from self._grade(event, item)
             case SummaryGiven():
                 yield f'<section class="summary"><h3>{self._say("block.summary")}</h3>'
-                if event.said:
-                    quotes = "".join(f"<li><q>{escape(mark.quote)}</q></li>" for mark in event.said)
+                if event.quotes:
+                    quotes = "".join(f"<li><q>{escape(quote)}</q></li>" for quote in event.quotes)
                     yield f"<h4>{self._say('block.summary_said')}</h4><ul>{quotes}</ul>"
                 if event.missing:
                     texts = "".join(f"<li>{inline(mark.text[language])}</li>" for mark in event.missing)
@@ -115,7 +115,7 @@ class Renderer:
         if any(mark.quote for mark in grade.marks) or grade.misconceptions:
             yield f"<h4>{self._say('block.evidence')}</h4><blockquote>{self._evidence(event)}</blockquote>"
         yield f'<h4>{self._say("block.key_points")}</h4><ul class="marks{"" if revealed else " open"}">'
-        yield from (self._mark(mark, revealed) for mark in grade.marks)
+        yield from (self._mark(mark, revealed) for mark in grade.marks if revealed or mark.key_point not in item.known)
         yield "</ul>"
         if item.withheld:
             yield f'<p class="note">{self._say("block.open_points")}</p>'
