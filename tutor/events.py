@@ -33,7 +33,7 @@ class _Event(BaseModel):
 class SessionStarted(_Event):
     """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable.
 
-    `due`, `weak` and `known` are what earlier interviews said at the start: cards to review, the most overdue first;
+    `due`, `weak` and `known` are what earlier interviews said at the start: cards to review, what was due last first;
     topics to work on, the weakest first; cards that need no review yet. The clock's limits are seconds, 0 for none.
     """
 

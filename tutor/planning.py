@@ -206,7 +206,8 @@ def with_past(
 ) -> SessionStarted:
     """The choices of a practice interview with what earlier interviews, oldest first, say about cards and topics.
 
-    `due` maps a card to the time of its next review, in seconds. Of a card without one, a strong latest answer is
+    `due` maps a card to the time of its next review, in seconds; what has just become due comes first, for it can still
+    be recalled, where a backlog may be lost already. Of a card without a time, a strong latest answer is
     taken as known.
     """
     if choices.mode == "exam":
