@@ -46,6 +46,7 @@ clean:
 .PHONY: bench
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark
+	$(BIN)/python -m tests.benchmark_progress
 
 .PHONY: simulate
 simulate: .venv/ready-dev

@@ -1,6 +1,7 @@
 """Real cards of the tests, a real Chroma in a temporary folder, no network and no keys."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -35,6 +36,13 @@ def nobody_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("TUTOR_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING_V2", "false")
+
+
+@pytest.fixture(autouse=True)
+def one_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days begin at midnight UTC, whatever the machine's zone is."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,8 @@ from tutor.history import Store
 from tutor.interview import Interview, Round
 from tutor.models import make_engine
 from tutor.opening import tutor_prompts
-from tutor.planning import score, with_past
+from tutor.planning import with_past
+from tutor.progress import Sitting, due, latest_scores, sitting
 from tutor.prompts import Phrases, load_phrases
 from tutor.resources import resource
 from tutor.rubric import RubricGrader
@@ -481,43 +482,27 @@ class Course:
         return (self.known_after - self.known_before) / self.questions
 
 
-def reviews(rounds: Sequence[tuple[float, Round]]) -> dict[str, float]:
-    """When each card is due, in seconds.
-
-    A plain rule of growing intervals stands in for the scheduler: a day after a failure, then 1.8 or 3 times as long.
-    """
-    intervals: dict[str, float] = {}
-    due: dict[str, float] = {}
-    for day, this in rounds:
-        points, before = score(this), intervals.get(this.asked.card_id, 1.0)
-        interval = 1.0 if points < 4 else max(2.0, before * 1.8) if points < 7.5 else max(4.0, before * 3.0)
-        intervals[this.asked.card_id] = interval
-        due[this.asked.card_id] = (day + interval) * DAY
-    return due
-
-
 def course(shelf: Shelf, desk: Desk, wordings: Wordings, policy: str, seed: int, days: int = 30) -> Course:
     """A learner who answers five questions a day."""
     learner = replace(Learner.made(shelf, wordings, seed), tires=0.0, wishes=0.0)
     memory = Memory(learner)
     untouched = sum(memory.recall(point, days) for point in memory.traces)
     pick = POLICIES[policy](shelf, seed)
-    interviews: list[Interview] = []
-    history: list[tuple[float, Round]] = []
+    sittings: list[Sitting] = []
     for day in range(days):
         memory.wake(day)
         before = set(learner.knows)
         choices = SessionStarted(language=learner.language, questions=5, seed=seed * 1000 + day)
         if pick is None:
-            choices = with_past(choices, interviews, reviews(history), day * DAY)
+            choices = with_past(choices, shelf, latest_scores(sittings), due(sittings, shelf), day * DAY)
         talk = Talk(desk, choices, pick)
         while not (interview := talk.interview).finished:
             card = shelf.by_id[interview.rounds[-1].asked.card_id]
             talk.say(learner.reply(card, interview.turn))
         memory.after(interview, day, before)
-        interviews.append(interview)
-        history += [(float(day), this) for this in interview.rounds]
-    return Course(untouched, memory.known(days), len(history))
+        timed = [(day * DAY + 60.0 * at, message) for at, message in enumerate(talk.messages)]
+        sittings += filter(None, [sitting(str(day), timed)])
+    return Course(untouched, memory.known(days), days * 5)
 
 
 def run_plans(shelf: Shelf, learners: int, seed: int, days: int = 30) -> dict[str, list[Course]]:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,43 @@ def test_report_and_export(shell: Shell) -> None:
     ]  # fmt: skip
 
 
+def test_the_report_in_every_form(shell: Shell) -> None:
+    shell("chat", "--language", "zh", "--topic", "memory", "--questions", "1", stdin="存之前 token 的 K 和 V\n结束\n")
+    page = shell("report", "--html", "--output", "report.html")
+    assert (page.returncode, page.stdout) == (0, "")
+    html = (shell.folder / "report.html").read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert "总分：4.3 / 10" in html
+    assert "<nav>" not in html
+    assert json.loads(shell("report", "--json").stdout)["score"] == 4.3
+    assert "### 逐个要点" in shell("report", "--markdown").stdout
+
+
+def test_progress_review_and_taking_away(shell: Shell) -> None:
+    assert "No question has been answered yet" in shell("progress").stdout
+    assert shell("chat", "--due").stdout == "Nothing is due today.\n"
+    shell("chat", "--topic", "memory", "--questions", "1", stdin="keys of past tokens\nskip\n")
+    shown = shell("progress").stdout
+    assert "1 interviews · 1 questions answered" in shown
+    assert "asked 1 of 1" in shown
+    assert "## What is stored in the KV cache" in shell("export", "--cards", "weak").stdout
+    deck = shell("export", "--cards", "lora-rank", "--cards", "asked", "--format", "apkg", "--output", "deck.apkg")
+    assert deck.returncode == 0
+    assert zipfile.is_zipfile(shell.folder / "deck.apkg")
+    assert shell("export", "--all", "--output", "mine.zip").returncode == 0
+    other = str(shell.folder / "other")
+    assert (
+        "interviews in the file: 1, records that are new here: 6"
+        in shell("import", "mine.zip", TUTOR_DATA=other).stdout
+    )
+    assert shell("report", TUTOR_DATA=other).stdout == shell("report").stdout
+    assert "tutor export --all" in shell("import", "deck.apkg").stderr
+    assert shell("sessions", TUTOR_DATA=other).stdout == shell("sessions").stdout
+
+
 @pytest.mark.parametrize(
-    "command", [[], ["chat"], ["serve"], ["report"], ["export"], ["check"], ["sessions"], ["grade"]]
+    "command",
+    [[], ["chat"], ["serve"], ["report"], ["progress"], ["export"], ["import"], ["check"], ["sessions"], ["grade"]],
 )
 def test_help_everywhere(shell: Shell, command: list[str]) -> None:
     result = shell(*command, "--help")
@@ -106,6 +142,13 @@ def test_help_everywhere(shell: Shell, command: list[str]) -> None:
         (["serve", "--host", "0.0.0.0"], {}, "set TUTOR_SHARED=1 to tell browsers apart"),
         (["report"], {}, "there is no interview yet; start one with: tutor chat"),
         (["export", "--format", "pdf"], {}, "invalid choice: 'pdf'"),
+        (["export", "--format", "apkg"], {}, "for example: tutor export --cards weak --format apkg"),
+        (["export", "--cards", "all", "--format", "json"], {}, "cards come as md or apkg"),
+        (["export", "--cards", "weak"], {}, "none of the cards is among those"),
+        (["export", "--cards", "fly"], {}, "there is no card fly; give ids of cards, or weak, due, asked, all"),
+        (["export", "--cards", "all", "--all"], {}, "not allowed with argument --cards"),
+        (["report", "--html", "--json"], {}, "not allowed with argument --html"),
+        (["import", "nowhere.zip"], {}, "nowhere.zip cannot be read (No such file or directory)"),
         (["grade", "nothing"], {}, "there is no card nothing"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

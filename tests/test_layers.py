@@ -11,38 +11,43 @@ LAYERS = [
     {"errors", "resources"},
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
-    {"grading", "formulas"},
+    {"grading", "formulas", "html", "measures", "attacks"},
     {"rubric"},
     {"events", "settings"},
-    {"interview"},
-    {"clock"},
-    {"planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
+    {"interview", "timing"},
+    {"clock", "spacing", "highlights"},
+    {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
+    {"progress", "reporting"},
     {"history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
     {"models.breaker", "models.metering"},
     {"models.provider"},
     {"judging", "models"},
-    {"search", "sessions"},
+    {"search", "sessions", "archive", "backup", "decks"},
     {"tools"},
     {"agent"},
     {"tutor"},
     {"opening", "exporting"},
-    {"terminal", "web.watching", "web.render"},
-    {"web.page"},
+    {"eval_command"},
+    {"terminal", "terminal_progress", "web.watching", "web.render", "web.document", "web.plots"},
+    {"web.report", "web.progress"},
+    {"web.page", "web.routes"},
     {"web.server"},
     {"web"},
     {"__main__"},
 ]
-PURE = set().union(*LAYERS[1:9]) - {"settings", "shelving"}
+BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
+PURE = set().union(*LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "pathlib", "string", "threading",
+    "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
+    "html", "markdown_it",
 }  # fmt: skip
 ONLY = {
     "chromadb": {"history", "search"},
     "gradio": {"web.page", "web.server"},
     "os": {"settings", "history", "shelving"},
-    "rich": {"terminal", "__main__"},
+    "rich": {"terminal", "terminal_progress", "eval_command", "__main__"},
 }
 
 

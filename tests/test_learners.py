@@ -13,20 +13,18 @@ import pytest
 import yaml
 from rich.console import Console
 
-from tests.conftest import LEARNER
+from tests.conftest import LEARNER, tutor_with
 from tests.simulation import checked
 from tutor.cards import load_shelf
 from tutor.events import SessionStarted
 from tutor.history import Store
 from tutor.models import make_engine
-from tutor.opening import tutor_prompts
 from tutor.prompts import Phrases
 from tutor.rubric import RubricGrader
 from tutor.search import CardSearch
 from tutor.settings import Settings
 from tutor.terminal import chat
 from tutor.tools import Desk
-from tutor.tutor import Tutor
 
 FOLDER = Path(__file__).parent / "learners"
 PEOPLE: dict[str, dict[str, Any]] = yaml.safe_load((FOLDER / "people.yaml").read_text(encoding="utf-8"))
@@ -39,7 +37,7 @@ def test_a_person_practises(
     person, screen = PEOPLE[name], StringIO()
     shelf = load_shelf(FOLDER / "cards")
     desk = Desk(shelf, RubricGrader(shelf), CardSearch(shelf, store), phrases)
-    tutor = Tutor(settings, desk, make_engine(settings, phrases), store, phrases, tutor_prompts(phrases))
+    tutor = tutor_with(make_engine(settings, phrases), settings, desk, store, phrases)
     console = Console(file=screen, width=100, highlight=False, color_system=None)
     monkeypatch.setattr("tutor.terminal.Console", lambda **_: console)
     start = SessionStarted(language=person["language"], topics=tuple(person["topics"]), questions=len(person["topics"]))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LEARNER, tutor_with
+from tests.conftest import LEARNER
 from tests.test_interview import Scene
 from tutor.cards import Shelf, load_shelf
 from tutor.errors import CardError
@@ -12,7 +12,8 @@ from tutor.events import QuestionAsked, SessionStarted, events, learner_message
 from tutor.history import Store
 from tutor.interview import Interview
 from tutor.models import make_engine
-from tutor.planning import REVIEW, choices, next_card, target_level, with_past
+from tutor.opening import tutor_prompts
+from tutor.planning import choices, next_card, target_level, with_past
 from tutor.prompts import Phrases
 from tutor.resources import resource
 from tutor.settings import Settings
@@ -46,7 +47,7 @@ def test_due_cards_come_first_and_leave_room_for_new_ones(knowledge: Shelf) -> N
     assert (choice.card.id in due, choice.reason) == (True, "due")
     asked = _ask_all(knowledge, begun(due=due), 5)
     assert sum(card in due for card in asked) == 3
-    assert sum(card in due for card in _ask_all(knowledge, begun(due=due, preset=REVIEW), 5)) == 5
+    assert _ask_all(knowledge, begun(cards=due, topics=("peft",)), 5) == list(due), "a review asks just these"
 
 
 def _ask_all(shelf: Shelf, interview: Interview, number: int) -> list[str]:
@@ -110,33 +111,33 @@ def test_an_exam_asks_the_same_whatever_is_answered(shelf: Shelf) -> None:
 
 
 def test_the_past_says_what_is_due_known_and_weak(shelf: Shelf) -> None:
-    strong = Scene(shelf).ask("lora-rank").say(FULL).grade().interview
-    poor = Scene(shelf).ask("kv-cache").say("it is fast").grade().press("skip").interview
-    chosen = with_past(SessionStarted(language="en"), [strong, poor], {}, now=100.0)
+    scores = {"lora-rank": 9.0, "kv-cache": 1.0, "gone": 3.0}
+    chosen = with_past(SessionStarted(language="en"), shelf, scores, {}, now=100.0)
     assert (chosen.due, chosen.known, chosen.weak) == ((), ("lora-rank",), ("memory",))
-    chosen = with_past(SessionStarted(language="en"), [strong, poor], {"lora-rank": 50.0, "kv-cache": 200.0}, now=100.0)
-    assert (chosen.due, chosen.known) == (("lora-rank",), ("kv-cache",))
-    exam = SessionStarted(language="en", mode="exam")
-    assert with_past(exam, [strong], {"lora-rank": 50.0}, now=100.0) == exam
+    due = {"lora-rank": 50.0, "kv-cache": 200.0, "gone": 90.0}
+    chosen = with_past(SessionStarted(language="en"), shelf, scores, due, now=100.0)
+    assert (chosen.due, chosen.known) == (("gone", "lora-rank"), ("kv-cache",))
+    for fixed in (SessionStarted(language="en", mode="exam"), SessionStarted(language="en", cards=("kv-cache",))):
+        assert with_past(fixed, shelf, scores, due, now=100.0) == fixed
 
 
 def test_a_new_interview_knows_the_earlier_ones(settings: Settings, desk: Desk, store: Store, phrases: Phrases) -> None:
-    tutor = tutor_with(make_engine(settings, phrases), settings, desk, store, phrases)
+    now = [1_750_000_000.0]
+    tutor = Tutor(
+        settings, desk, make_engine(settings, phrases), store, phrases, tutor_prompts(phrases), clock=lambda: now[0]
+    )
     first = tutor.start(LEARNER, SessionStarted(language="en", topics=("adapters",), questions=1))
     tutor.reply(LEARNER, first, FULL)
     second = tutor.start(LEARNER, SessionStarted(language="en", questions=2))
     started = tutor.interview(LEARNER, second).started
     assert started is not None
-    assert started.known == ("lora-rank",)
-    due = Tutor(
-        settings, desk, tutor.engine, store, phrases, {"en": "", "zh": ""},
-        clock=lambda: 2e9, due=lambda transcripts, now: {"lora-rank": now - len(transcripts)},
-    )  # fmt: skip
-    third = due.start(LEARNER, SessionStarted(language="en", questions=2))
-    asked = next(e for e in events(due.transcript(LEARNER, third)) if isinstance(e, QuestionAsked))
+    assert (started.known, started.due) == (("lora-rank",), ())
+    now[0] += 200 * 86_400
+    third = tutor.start(LEARNER, SessionStarted(language="en", questions=2))
+    asked = next(e for e in events(tutor.transcript(LEARNER, third)) if isinstance(e, QuestionAsked))
     assert asked.card_id == "lora-rank"
-    due.reply(LEARNER, third, "why this question?")
-    assert "due for review" in str(due.transcript(LEARNER, third)[-1].text)
+    tutor.reply(LEARNER, third, "why this question?")
+    assert "due for review" in str(tutor.transcript(LEARNER, third)[-1].text)
 
 
 # Ready-made interviews

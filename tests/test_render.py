@@ -6,10 +6,11 @@ import pytest
 
 from tutor.cards import Shelf
 from tutor.events import AnswerGraded
+from tutor.html import inline, markdown
 from tutor.prompts import Phrases
 from tutor.rubric import RubricGrader
 from tutor.shown import Happened, Said
-from tutor.web.render import Renderer, inline, learner_said, markdown
+from tutor.web.render import Renderer, learner_said
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "![pixel](http://example.com/p.png)",

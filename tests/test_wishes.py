@@ -23,7 +23,8 @@ from tutor.tutor import Tutor
     [("Too hard!", "easier"), ("this is too hard for me", "easier"), ("这题太难了吧", "easier"), ("太难了", "easier"),
      ("shorter please", "shorter"), ("Please keep it short", "shorter"), ("短一点吧", "shorter"),
      ("太啰嗦了", "shorter"), ("That's not what I meant.", "misread"), ("不是这个意思", "misread"),
-     ("why this question?", "why"), ("为什么问这题？", "why"), ("ok, next", "skip"), ("嗯，下一题吧", "skip"), ("pause", "pause"), ("继续", "resume"),
+     ("why this question?", "why"), ("为什么问这题？", "why"), ("ok, next", "skip"), ("嗯，下一题吧", "skip"),
+     ("pause", "pause"), ("继续", "resume"),
      ("it is too hard to say without the numbers", None), ("the shorter prefix is shared", None),
      ("why softmax saturates: the scores are large", None), ("继续预训练会遗忘", None)],
 )  # fmt: skip

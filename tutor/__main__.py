@@ -61,6 +61,7 @@ def _parser() -> _Parser:
     )
     chat.add_argument("--seed", type=int, metavar="N", help="repeat the same choice of questions")
     chat.add_argument("--session", metavar="ID", help="go on with an earlier interview")
+    chat.add_argument("--due", action="store_true", help="the questions that are due for review")
     chat.set_defaults(run=_chat)
 
     serve = commands.add_parser("serve", help="the page in the browser")
@@ -73,13 +74,27 @@ def _parser() -> _Parser:
 
     report = commands.add_parser("report", help="the report of an interview")
     report.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
+    formats = report.add_mutually_exclusive_group()
+    for kind in ("html", "json", "markdown"):
+        formats.add_argument(f"--{kind}", action="store_const", dest="format", const=kind, help=f"as {kind}")
+    report.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
     report.set_defaults(run=_report)
 
-    export = commands.add_parser("export", help="an interview as Markdown or JSON")
+    progress = commands.add_parser("progress", help="what you know, what is due, when you practised")
+    progress.set_defaults(run=_progress)
+
+    export = commands.add_parser("export", help="an interview, cards, or all your data, as a file")
     export.add_argument("session", nargs="?", metavar="ID", help="which one (default: the latest)")
-    export.add_argument("--format", choices=("md", "json"), default="md", help="md (default) or json")
+    what = export.add_mutually_exclusive_group()
+    what.add_argument("--cards", action="append", metavar="WHICH", help="cards: weak, due, asked, all, or a card's id")
+    what.add_argument("--all", action="store_true", help="all your data as a ZIP, for tutor import")
+    export.add_argument("--format", choices=("md", "json", "apkg"), default="md", help="md, json, or apkg (Anki cards)")
     export.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the screen")
     export.set_defaults(run=_export)
+
+    import_ = commands.add_parser("import", help="read back a ZIP of tutor export --all")
+    import_.add_argument("file", type=Path, metavar="FILE")
+    import_.set_defaults(run=_import)
 
     check = commands.add_parser("check", help="check cards and prompts")
     check.add_argument("card", nargs="*", metavar="CARD", help="ids of cards (default: all cards and prompts)")
@@ -89,6 +104,16 @@ def _parser() -> _Parser:
     grade.add_argument("card", metavar="CARD", help="id of the card")
     grade.add_argument("answer", nargs="*", help="the answer (default: standard input)")
     grade.set_defaults(run=_grade)
+
+    evaluate = commands.add_parser("eval", help="measure a grader against examiners and attacks")
+    evaluate.add_argument("--grader", default="rubric", help="rubric (default), or the name of a model that judges")
+    evaluate.add_argument("--graded", type=Path, metavar="FOLDER", help="our own graded answers (tests/graded)")
+    evaluate.add_argument("--part", choices=("tune", "final"), help="only this part of them")
+    evaluate.add_argument("--public", type=Path, nargs="*", default=[], metavar="FILE", help="sets of scored answers")
+    evaluate.add_argument("--attacks", action="store_true", help="attempts to fool the grader, built from every card")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write everything here, with every miss")
+    evaluate.add_argument("--keep", type=Path, metavar="FOLDER", help="keep grades here, and go on where they end")
+    evaluate.set_defaults(run=_eval)
     return parser
 
 
@@ -119,6 +144,9 @@ def _chat(chosen: argparse.Namespace) -> None:
     from tutor.opening import open_tutor
 
     tutor = open_tutor(settings)
+    if chosen.due:
+        _review(tutor)
+        return
     known = tutor.desk.shelf.counts()
     if unknown := [topic for topic in chosen.topic if topic not in known]:
         raise SettingsError(f"there is no topic {unknown[0]}; topics: {', '.join(known)}")
@@ -160,35 +188,118 @@ def _sessions(chosen: argparse.Namespace) -> None:
         print(entry.session, line(entry, tutor.desk.shelf.topics, tutor.phrases, language))
 
 
+def _review(tutor: "Tutor") -> None:
+    """An interview of what is due, or the word that nothing is."""
+    from tutor.progress import review
+    from tutor.terminal import chat
+
+    settings = tutor.settings
+    choices = review(tutor.progress(settings.learner), settings.language)
+    if choices is None:
+        print(tutor.phrases("progress.none_due", settings.language))
+    else:
+        chat(tutor, settings.learner, None, choices)
+
+
 def _report(chosen: argparse.Namespace) -> None:
+    from tutor.opening import open_tutor
+
+    tutor = open_tutor(_settings())
+    learner, session = tutor.settings.learner, _session(tutor, chosen.session)
+    if chosen.format is None and chosen.output is None:
+        from rich.console import Console
+
+        from tutor.terminal import Terminal
+
+        Terminal(tutor, Console(highlight=False)).report(session, learner)
+        return
+    from tutor import exporting
+
+    language, made = tutor.interview(learner, session).language, tutor.report(learner, session)
+    if chosen.format == "html":
+        from tutor.sessions import about
+        from tutor.web.report import ReportPage
+
+        topics = tutor.desk.shelf.topics
+        sitting = next(sitting for sitting in tutor.sittings(learner) if sitting.session == session)
+        page = ReportPage(made, language, tutor.phrases, topics)
+        text = page.html(about(sitting, topics, tutor.phrases, language))
+    elif chosen.format == "json":
+        text = json.dumps(exporting.as_json(made, language), ensure_ascii=False, indent=1) + "\n"
+    else:
+        text = exporting.report_markdown(tutor, made, language)
+    _give(text.encode("utf-8"), chosen.output)
+
+
+def _progress(chosen: argparse.Namespace) -> None:
     from rich.console import Console
 
     from tutor.opening import open_tutor
-    from tutor.terminal import Terminal
+    from tutor.terminal_progress import show
 
     tutor = open_tutor(_settings())
-    session = _session(tutor, chosen.session)
-    Terminal(tutor, Console(highlight=False)).report(session, tutor.settings.learner)
+    made = tutor.progress(tutor.settings.learner)
+    show(made, tutor.settings.language, tutor.phrases, tutor.desk.shelf, Console(highlight=False))
 
 
 def _export(chosen: argparse.Namespace) -> None:
-    from tutor import exporting
     from tutor.opening import open_tutor
 
-    tutor = open_tutor(_settings())
+    binary = chosen.all or (chosen.cards and chosen.format == "apkg")
+    if chosen.format == "apkg" and not chosen.cards:
+        raise SettingsError("apkg is for cards; say which, for example: tutor export --cards weak --format apkg")
+    if chosen.format == "json" and chosen.cards:
+        raise SettingsError("cards come as md or apkg; choose one of them with --format")
+    if binary and chosen.output is None and sys.stdout.isatty():
+        raise SettingsError("this is a file, not text; say where to write it with --output")
+    _give(_exported(open_tutor(_settings()), chosen), chosen.output)
+
+
+def _exported(tutor: "Tutor", chosen: argparse.Namespace) -> bytes:
+    """What `tutor export` was asked for, as a file's content."""
+    from tutor import backup, decks, exporting
+
+    learner, language, topics = tutor.settings.learner, tutor.settings.language, tutor.desk.shelf.topics
+    if chosen.all:
+        return backup.packed(tutor.store, learner)
+    if chosen.cards:
+        cards = decks.chosen(tutor.progress(learner), chosen.cards)
+        if not cards:
+            raise SettingsError("none of the cards is among those; choose others, for example: --cards asked")
+        if chosen.format == "apkg":
+            return decks.anki(cards, language, tutor.phrases, topics)
+        return decks.as_markdown(cards, language, tutor.phrases, topics).encode("utf-8")
     session = _session(tutor, chosen.session)
-    learner = tutor.settings.learner
     if chosen.format == "md":
-        text = exporting.markdown(tutor, learner, session)
-    else:
-        text = json.dumps(exporting.data(tutor, learner, session), ensure_ascii=False, indent=1) + "\n"
-    if chosen.output is None:
-        sys.stdout.write(text)
+        return exporting.markdown(tutor, learner, session).encode("utf-8")
+    return (json.dumps(exporting.data(tutor, learner, session), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _import(chosen: argparse.Namespace) -> None:
+    from tutor.backup import unpacked
+    from tutor.history import Store
+    from tutor.settings import stay_silent
+
+    settings = _settings()
+    stay_silent(settings)
+    try:
+        with chosen.file.open("rb") as file:
+            done = unpacked(Store(settings), settings.learner, file)
+    except OSError as error:
+        raise SettingsError(f"{chosen.file} cannot be read ({error.strerror})") from None
+    print(f"interviews in the file: {done.sessions}, records that are new here: {done.records}")
+
+
+def _give(content: bytes, output: Path | None) -> None:
+    """Writes to the file, or to the screen where none was named."""
+    if output is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
         return
     try:
-        chosen.output.write_text(text, encoding="utf-8")
+        output.write_bytes(content)
     except OSError as error:
-        raise SettingsError(f"{chosen.output} cannot be written ({error.strerror})") from None
+        raise SettingsError(f"{output} cannot be written ({error.strerror})") from None
 
 
 def _session(tutor: "Tutor", wanted: str | None) -> str:
@@ -233,6 +344,12 @@ def _grade(chosen: argparse.Namespace) -> None:
         print(f"  {mark.verdict:12} {mark.key_point:28} {mark.quote}")
     for found in grade.misconceptions:
         print(f"  misconception {found.misconception}: {found.quote}")
+
+
+def _eval(chosen: argparse.Namespace) -> int:
+    from tutor.eval_command import run
+
+    return run(chosen)
 
 
 def _settings() -> Settings:

@@ -8,6 +8,7 @@ from statistics import median
 from tutor.cards import LANGUAGES, Card, Language, Shelf
 from tutor.errors import PromptError
 from tutor.grading import Grade
+from tutor.matching import squeeze
 from tutor.prompts import load_phrases
 from tutor.rubric import RubricGrader
 from tutor.wording import Wording
@@ -24,7 +25,8 @@ def problems(shelf: Shelf, only: Sequence[str] = ()) -> list[str]:
     """What is wrong with the cards (all, or those named by `only`), one line each, starting with the card's id."""
     grader = RubricGrader(shelf)
     cards = [card for card in shelf.cards if not only or card.id in only]
-    return [f"{card.topic}/{card.id}: {found}" for card in cards for found in _problems(card, shelf, grader)]
+    found = [f"{card.topic}/{card.id}: {problem}" for card in cards for problem in _problems(card, shelf, grader)]
+    return [*found, *_asked_twice(cards, shelf)]
 
 
 def _problems(card: Card, shelf: Shelf, grader: RubricGrader) -> Iterable[str]:
@@ -52,17 +54,22 @@ def _form(card: Card, shelf: Shelf) -> Iterable[str]:
             yield f"samples: none in {language}"
     if not any(set(sample.verdicts.values()) <= {"missed", "contradicted"} for sample in card.samples):
         yield "samples: none is wrong from beginning to end"
-    for language in LANGUAGES:
-        wordings = [card.question[language], *(card.asked_as.en if language == "en" else card.asked_as.zh)]
-        for wording in wordings:
-            for other in shelf.cards:
-                if other.id != card.id and _same_question(wording, other, language):
-                    yield f"asks what {other.id} asks: {wording}"
 
 
-def _same_question(wording: str, other: Card, language: Language) -> bool:
-    theirs = (other.question[language], *(other.asked_as.en if language == "en" else other.asked_as.zh))
-    return Wording(wording).squeezed in {Wording(asked).squeezed for asked in theirs}
+def _asked_twice(cards: Iterable[Card], shelf: Shelf) -> Iterable[str]:
+    """Wordings under which two cards could be meant."""
+    asking: dict[str, set[str]] = {}
+    for card in shelf.cards:
+        for wording in _asked(card):
+            asking.setdefault(squeeze(wording), set()).add(card.id)
+    for card in cards:
+        for wording in _asked(card):
+            for other in sorted(asking[squeeze(wording)] - {card.id}):
+                yield f"{card.topic}/{card.id}: asks what {other} asks: {wording}"
+
+
+def _asked(card: Card) -> tuple[str, ...]:
+    return (card.question.en, card.question.zh, *card.asked_as.en, *card.asked_as.zh)
 
 
 def _reference_answers(card: Card, grader: RubricGrader) -> Iterable[str]:

@@ -35,6 +35,7 @@ class SessionStarted(_Event):
 
     `due`, `weak` and `known` are what earlier interviews said at the start: cards to review, what was due last first;
     topics to work on, the weakest first; cards that need no review yet. The clock's limits are seconds, 0 for none.
+    Where `cards` names some, these are asked in this order and nothing else counts.
     """
 
     kind: Literal["session_started"] = "session_started"
@@ -50,6 +51,7 @@ class SessionStarted(_Event):
     known: tuple[str, ...] = ()
     question_seconds: int = 0
     total_seconds: int = 0
+    cards: tuple[str, ...] = ()
 
 
 class LanguageChosen(_Event):

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage, HumanMessage, message_to_dict, messages_from_dict
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage, message_to_dict, messages_from_dict
 
 from tutor.errors import HistoryError
+from tutor.events import event_of
 from tutor.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 T = TypeVar("T")
+Row = tuple[str, dict[str, Any]]
+"""A record as it is stored: its messages as JSON, and sequence, time and what it answers."""
 
 PAGE = 5000
 """Records read at once; Chroma fails above 32,766."""
+BATCH = 500
+"""Records written at once when they are read back from a file."""
 DEADLINE = 5.0
 """Seconds that a call to a Chroma server may take; its client has no limit of its own."""
 _VECTOR = [[0.0]]
@@ -154,7 +159,7 @@ class ChromaHistory(BaseChatMessageHistory):
         )
         return self._known
 
-    def _all(self, where: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _all(self, where: dict[str, Any] | None) -> Iterator[Row]:
         offset = 0
         while True:
             page = self._store.call(
@@ -221,6 +226,65 @@ def sessions(store: Store, learner: str) -> list[SessionLine]:
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
 
 
+def timed(records: Iterable[Record]) -> list[tuple[float, BaseMessage]]:
+    """The messages of records, each with the time at which its record was written (seconds)."""
+    return [(record.at, message) for record in records for message in record.messages]
+
+
+def count(store: Store, learner: str) -> int:
+    """How many records the learner's sessions have together."""
+    collection = store.collection(collection_name(learner))
+    return store.call(collection.count)
+
+
+def written_since(store: Store, learner: str, at: float) -> set[str]:
+    """The learner's sessions that have a record of that time (seconds) or a later one."""
+    found = ChromaHistory(store, learner, "list")._all({"at": {"$gte": at}})
+    return {meta["session"] for _, meta in found}
+
+
+def all_sessions(store: Store, learner: str) -> Iterator[tuple[str, list[Record]]]:
+    """Every session of the learner with its records in the order of the transcript.
+
+    Messages of the tutor's model are left out: they carry no facts, and making them takes half of the time.
+    """
+    for session, own in stored(store, learner).items():
+        records = (Record(meta["sequence"], _facts(text), meta["at"], meta.get("answers")) for text, meta in own)
+        yield session, sorted(records, key=lambda record: record.order)
+
+
+def stored(store: Store, learner: str, session: str | None = None) -> dict[str, list[Row]]:
+    """The records of the learner's sessions (or of one) as they are stored, by session and in order of their number."""
+    rows: dict[str, list[Row]] = {}
+    where = None if session is None else {"session": session}
+    for document, meta in ChromaHistory(store, learner, session or "list")._all(where):
+        rows.setdefault(meta["session"], []).append((document, meta))
+    return {name: sorted(own, key=lambda row: row[1]["sequence"]) for name, own in rows.items()}
+
+
+def restore(store: Store, learner: str, session: str, rows: Sequence[Row]) -> int:
+    """Adds the records of a session that are not there yet and gives their number.
+
+    Raises HistoryError, and adds nothing, where a record that is there says something else.
+    """
+    here = {meta["sequence"]: document for document, meta in stored(store, learner, session).get(session, [])}
+    if any(here.get(meta["sequence"], document) != document for document, meta in rows) or len(here) > len(rows):
+        raise HistoryError(f"the interview {session} here is not the one in the file; it was left as it is")
+    missing = [(document, meta) for document, meta in rows if meta["sequence"] not in here]
+    collection = store.collection(collection_name(learner))
+    for start in range(0, len(missing), BATCH):
+        part = missing[start : start + BATCH]
+        store.call(
+            lambda part=part: collection.add(  # type: ignore[misc]
+                ids=[f"{session}/{meta['sequence']:08d}" for _, meta in part],
+                embeddings=_VECTOR * len(part),  # type: ignore[arg-type]
+                documents=[document for document, _ in part],
+                metadatas=[{**meta, "session": session, "token": secrets.token_hex(8)} for _, meta in part],
+            )
+        )
+    return len(missing)
+
+
 def new_session() -> str:
     """A session id that nobody can guess."""
     return secrets.token_urlsafe(16)
@@ -250,6 +314,15 @@ def _messages(document: str, at: float) -> tuple[BaseMessage, ...]:
     for message in messages if at else ():
         message.additional_kwargs["at"] = at
     return tuple(messages)
+
+
+def _facts(document: str) -> tuple[BaseMessage, ...]:
+    """The messages of a record without those of the tutor's model; their events are read once, here."""
+    found = messages_from_dict([message for message in json.loads(document) if message["type"] != "ai"])
+    for message in found:
+        if isinstance(message, ToolMessage) and message.artifact:
+            message.artifact = event_of(message)
+    return tuple(found)
 
 
 class _Ownership:

@@ -66,8 +66,12 @@ class Round:
     @property
     def counted(self) -> Grade | None:
         """The grade that counts: the latest that came in time and before the answer was given away."""
-        earned = [graded.grade for graded in self.grades if not graded.after_showing and not graded.late]
-        return earned[-1] if earned else None
+        return self.earned[-1].grade if self.earned else None
+
+    @property
+    def earned(self) -> tuple[AnswerGraded, ...]:
+        """The grades that count, in order."""
+        return tuple(graded for graded in self.grades if not graded.after_showing and not graded.late)
 
     @property
     def unprompted(self) -> Grade | None:

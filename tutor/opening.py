@@ -1,11 +1,14 @@
 """Opens a tutor from the settings: cards, phrases, prompts, history, engine."""
 
 import logging
+from dataclasses import replace
 
 from tutor.cards import LANGUAGES, Language, Shelf, load_shelf
 from tutor.errors import CardError
+from tutor.grading import RUBRIC, Grader
 from tutor.history import Store
-from tutor.models import make_engine
+from tutor.judging import ModelJudge
+from tutor.models import make_engine, make_judge_model
 from tutor.prompts import Phrases, load_phrases, load_prompt
 from tutor.resources import resource
 from tutor.rubric import RubricGrader
@@ -25,8 +28,17 @@ def open_tutor(settings: Settings) -> Tutor:
     phrases = load_phrases(resource("prompts"))
     engine = make_engine(settings, phrases)
     store = Store(settings)
-    desk = Desk(shelf, RubricGrader(shelf), CardSearch(shelf, store), phrases)
+    desk = Desk(shelf, make_grader(settings, shelf), CardSearch(shelf, store), phrases)
     return Tutor(settings, desk, engine, store, phrases, tutor_prompts(phrases))
+
+
+def make_grader(settings: Settings, shelf: Shelf, name: str = "") -> Grader:
+    """The model that judges, where one is set or named, else the rubric grader; raises EngineError."""
+    rubric = RubricGrader(shelf)
+    if name and name != RUBRIC:
+        settings = replace(settings, judge=replace(settings.judge, model=name))
+    model = None if name == RUBRIC else make_judge_model(settings)
+    return ModelJudge(model, settings.judging.model, rubric, resource("prompts")) if model else rubric
 
 
 def tutor_prompts(phrases: Phrases) -> dict[Language, str]:

@@ -22,8 +22,6 @@ DEPTH = 2
 """How often in a row a strong answer leads on to a deeper card."""
 REVIEWS = 0.6
 """The share of an interview that due reviews take at most, so that new cards come up, too."""
-REVIEW = "review"
-"""The preset of an interview that is made of due reviews."""
 _DUE, _DEEPER, _TOPIC, _LEVEL, _REPEATED, _SAME, _KNOWN, _CHANCE = 4.0, 3.0, 2.0, 1.2, 0.8, 0.6, 4.0, 0.5
 
 
@@ -87,6 +85,10 @@ def next_card(shelf: Shelf, interview: Interview, topic: str | None = None) -> C
     started = interview.started
     if started is None:
         return None
+    if started.cards:
+        named = (shelf.by_id[card_id] for card_id in started.cards if card_id in shelf.by_id)
+        card = next((card for card in named if card.id not in interview.asked_ids), None)
+        return Choice(card, "due" if not interview.exam else "exam") if card else None
     left = [
         card for card in eligible(shelf, (topic,) if topic else started.topics) if card.id not in interview.asked_ids
     ]
@@ -121,7 +123,7 @@ class _View:
         self._asked = [this.asked.topic for this in interview.rounds]
         self._due = {card_id: place for place, card_id in enumerate(started.due)}
         reviewed = sum(this.asked.card_id in self._due for this in interview.rounds)
-        self._reviews = started.preset == REVIEW or reviewed < REVIEWS * started.questions
+        self._reviews = reviewed < REVIEWS * started.questions
         self._deeper = frozenset(_deeper(shelf, interview.rounds))
         self._topics = _topic_scores(interview.rounds)
         self._known = frozenset(started.known)
@@ -202,23 +204,26 @@ def _topic_scores(rounds: Iterable[Round]) -> dict[str, float]:
 
 
 def with_past(
-    choices: SessionStarted, interviews: Iterable[Interview], due: Mapping[str, float], now: float
+    choices: SessionStarted, shelf: Shelf, scores: Mapping[str, float], due: Mapping[str, float], now: float
 ) -> SessionStarted:
-    """The choices of a practice interview with what earlier interviews, oldest first, say about cards and topics.
+    """The choices of a practice interview with what earlier interviews say about cards and topics.
 
-    `due` maps a card to the time of its next review, in seconds; what has just become due comes first, for it can still
-    be recalled, where a backlog may be lost already. Of a card without a time, a strong latest answer is
-    taken as known.
+    `scores` has the latest score (of 10) of each card that was asked, `due` the time of its next review in seconds.
+    What has just become due comes first: it can still be recalled, where a backlog may be lost already. Of a card
+    without a time, a strong score is taken as known.
     """
-    if choices.mode == "exam":
+    if choices.mode == "exam" or choices.cards:
         return choices
-    latest = {this.asked.card_id: this for interview in interviews for this in interview.rounds if this.grade}
     reviews = sorted((card_id for card_id, at in due.items() if at <= now), key=lambda card_id: -due[card_id])
     known = [
         card_id
-        for card_id in dict.fromkeys([*due, *latest])
-        if (due[card_id] > now if card_id in due else score(latest[card_id]) >= STRONG)
+        for card_id in dict.fromkeys([*due, *scores])
+        if (due[card_id] > now if card_id in due else scores[card_id] >= STRONG)
     ]
-    topics = _topic_scores(latest.values())
-    weak = sorted((topic for topic, points in topics.items() if points < WEAK), key=lambda topic: topics[topic])
-    return choices.model_copy(update={"due": choices.due or tuple(reviews), "weak": tuple(weak), "known": tuple(known)})
+    topics: dict[str, list[float]] = {}
+    for card_id, points in scores.items():
+        if card := shelf.by_id.get(card_id):
+            topics.setdefault(card.topic, []).append(points)
+    means = {topic: fmean(points) for topic, points in topics.items()}
+    weak = sorted((topic for topic, points in means.items() if points < WEAK), key=lambda topic: means[topic])
+    return choices.model_copy(update={"due": tuple(reviews), "weak": tuple(weak), "known": tuple(known)})

@@ -1,22 +1,32 @@
-"""One interview summed up: scores by topic, what was missing, what to correct and what to read. Made by code."""
+"""One interview summed up: scores by topic, the best and weakest moment, what to correct, read and do next.
 
-from collections.abc import Iterable, Mapping
+Made by code from the transcript; it can be made again at any time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from tutor.cards import Language, Source, Text
-from tutor.grading import RUBRIC, Grade, Mark
+from tutor.cards import Language, Source, Text, Verdict
+from tutor.grading import RUBRIC, Found, Grade, Mark
+from tutor.highlights import Moment, best, misconceptions, weakest
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
+from tutor.timing import Timing
 
-Standing = Literal["graded", "skipped", "after_showing", "open"]
+Standing = Literal["graded", "skipped", "after_showing", "ungraded", "open"]
+"""`ungraded`: something was said, but grading failed; that is no score, and no zero either."""
 READ_BELOW = 8.0
 """Questions with a lower score name their sources as reading."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One question of the report; the scores are None where nothing counts."""
+    """One question of the report; the scores are None where nothing counts.
+
+    `alone` is the grade of what came without help, `grade` the one that counts; `due` is when the question should come
+    back (clock, seconds).
+    """
 
     number: int
     card_id: str
@@ -28,6 +38,15 @@ class Result:
     gaps: tuple[Mark, ...]
     grade: Grade | None
     sources: tuple[Source, ...]
+    alone: Grade | None = None
+    misconceptions: tuple[Found, ...] = ()
+    timing: Timing | None = None
+    due: float | None = None
+
+    @property
+    def verdicts_alone(self) -> dict[str, Verdict]:
+        """The verdict of each key point before any help, by id; empty where nothing was said without help."""
+        return {mark.key_point: mark.verdict for mark in self.alone.marks} if self.alone else {}
 
 
 @dataclass(frozen=True)
@@ -47,22 +66,61 @@ class Report:
     results: tuple[Result, ...]
     topics: tuple[TopicScore, ...]
     score: float | None
+    unprompted: float | None = None
+    best: Moment | None = None
+    weakest: Moment | None = None
+
+    @property
+    def counted(self) -> tuple[Result, ...]:
+        """The questions that make the score: all but an open one and those that could not be graded."""
+        return tuple(result for result in self.results if result.standing not in ("open", "ungraded"))
 
     @property
     def reading(self) -> tuple[Source, ...]:
         """Sources of the questions that went below READ_BELOW, each once."""
-        weak = (result for result in self.results if (result.score or 0.0) < READ_BELOW and result.standing != "open")
+        weak = (result for result in self.counted if (result.score or 0.0) < READ_BELOW)
         return tuple(dict.fromkeys(source for result in weak for source in result.sources))
 
+    @property
+    def seconds(self) -> float | None:
+        """The learner's thinking time, pauses left out; None where the times are not known."""
+        known = [result.timing.thinking for result in self.results if result.timing]
+        return sum(known) if known else None
 
-def report(interview: Interview) -> Report:
-    """The report of an interview, finished or not; open questions do not count."""
-    results = tuple(_result(this, interview) for this in interview.rounds)
-    counted = [result for result in results if result.standing != "open"]
-    return Report(results, tuple(_topics(counted)), _mean(result.score or 0.0 for result in counted))
+    @property
+    def plan(self) -> tuple[Result, ...]:
+        """The questions that should come back, the soonest first."""
+        return tuple(sorted((r for r in self.counted if r.due is not None), key=lambda r: (r.due or 0.0, r.number)))
+
+    @property
+    def weakest_topic(self) -> TopicScore | None:
+        """The topic to choose next, if one went below READ_BELOW."""
+        weak = [topic for topic in self.topics if topic.score < READ_BELOW]
+        return min(weak, key=lambda topic: (topic.score, topic.unprompted), default=None)
 
 
-def _result(this: Round, interview: Interview) -> Result:
+def report(interview: Interview, times: Sequence[Timing] = (), due: Mapping[str, float] | None = None) -> Report:
+    """The report of an interview, finished or not; open questions do not count.
+
+    `times` are those of its questions in order, `due` says when a card comes back (clock, seconds).
+    """
+    back = due or {}
+    results = tuple(
+        _result(this, interview, times[place] if place < len(times) else None, back.get(this.asked.card_id))
+        for place, this in enumerate(interview.rounds)
+    )
+    counted = [result for result in results if result.standing not in ("open", "ungraded")]
+    return Report(
+        results=results,
+        topics=tuple(_topics(counted)),
+        score=_mean(result.score or 0.0 for result in counted),
+        unprompted=_mean(result.unprompted or 0.0 for result in counted),
+        best=best(interview.rounds),
+        weakest=weakest(interview.rounds),
+    )
+
+
+def _result(this: Round, interview: Interview, timing: Timing | None, due: float | None) -> Result:
     counted, unprompted = this.counted, this.unprompted
     latest = this.grade
     gaps = tuple(mark for mark in latest.marks if mark.verdict != "covered") if latest else ()
@@ -77,6 +135,10 @@ def _result(this: Round, interview: Interview) -> Result:
         gaps=gaps,
         grade=counted or latest,
         sources=this.asked.sources,
+        alone=unprompted,
+        misconceptions=misconceptions(this),
+        timing=timing,
+        due=due,
     )
 
 
@@ -85,6 +147,8 @@ def _standing(this: Round, interview: Interview) -> Standing:
         return "graded"
     if this.given_away:
         return "after_showing"
+    if this.said and not this.grades and (this.left or this is not interview.rounds[-1] or interview.ended):
+        return "ungraded"
     return "skipped" if this.left or this is not interview.rounds[-1] else "open"
 
 
@@ -124,98 +188,3 @@ def band(score: float, language: Language, phrases: Phrases) -> str:
     """What a score of 10 means, in words."""
     reached = next(limit for limit in (9, 7, 5, 3, 0) if score >= limit)
     return phrases(f"band.{reached}", language)
-
-
-def as_markdown(made: Report, language: Language, phrases: Phrases, topics: Mapping[str, Text]) -> str:
-    """The report as a page to read or keep."""
-    lines = [f"## {phrases('report.title', language)}", ""]
-    if made.score is None:
-        return "\n".join([*lines, phrases("report.none", language)])
-    number = sum(result.standing != "open" for result in made.results)
-    total = phrases("report.score", language, score=made.score, number=number)
-    lines += [f"**{total}** — {band(made.score, language, phrases)}", "", phrases("band.scale", language), ""]
-    lines += _table("report.by_topic", "report.topic_row", _topic_rows(made, language, topics), language, phrases)
-    lines += _table(
-        "report.by_question", "report.question_row", _question_rows(made, language, phrases), language, phrases
-    )
-    lines += [f"### {phrases('report.gaps', language)}", "", *_gaps(made, language, phrases), ""]
-    if beliefs := list(_corrections(made, language)):
-        lines += [f"### {phrases('report.corrected', language)}", "", *beliefs, ""]
-    if made.reading:
-        lines += [f"### {phrases('report.read', language)}", ""]
-        lines += [f"- {source.title}, {source.authors} {source.year}: {source.address}" for source in made.reading]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _table(title: str, head: str, rows: Iterable[str], language: Language, phrases: Phrases) -> list[str]:
-    header = phrases(head, language)
-    rule = "|".join("---" for _ in header.split("|"))
-    return [f"### {phrases(title, language)}", "", f"| {header} |", f"|{rule}|", *rows, ""]
-
-
-def _topic_rows(made: Report, language: Language, topics: Mapping[str, Text]) -> Iterable[str]:
-    for topic in made.topics:
-        name = topics[topic.topic][language] if topic.topic in topics else topic.topic
-        yield f"| {name} | {topic.score} | {topic.unprompted} | {topic.questions} |"
-
-
-def _question_rows(made: Report, language: Language, phrases: Phrases) -> Iterable[str]:
-    for result in made.results:
-        score = result.score if result.standing == "graded" else phrases(f"report.{result.standing}", language)
-        question = result.question[language].replace("|", "\\|")
-        yield f"| {result.number}. {question} | {score} | {len(result.gaps) if result.grade else '–'} |"
-
-
-def _gaps(made: Report, language: Language, phrases: Phrases) -> list[str]:
-    gaps = [
-        "- "
-        + phrases(
-            "report.gap",
-            language,
-            point=mark.text[language],
-            weight=phrases(f"weight.{mark.weight}", language),
-            verdict=phrases(f"verdict.{mark.verdict}", language),
-        )
-        for result in made.results
-        if result.standing == "graded"
-        for mark in result.gaps
-        if mark.weight > 1
-    ]
-    return gaps or [phrases("report.no_gaps", language)]
-
-
-def _corrections(made: Report, language: Language) -> Iterable[str]:
-    for result in made.results:
-        for found in result.grade.misconceptions if result.grade and result.standing != "open" else ():
-            yield f"- “{found.quote}” → {found.correction[language]}"
-
-
-def as_json(made: Report, language: Language) -> dict[str, Any]:
-    """The report as data."""
-    return {
-        "score": made.score,
-        "topics": [_topic_data(topic) for topic in made.topics],
-        "questions": [
-            {
-                "number": result.number,
-                "card": result.card_id,
-                "topic": result.topic,
-                "question": result.question[language],
-                "standing": result.standing,
-                "score": result.score,
-                "without_help": result.unprompted,
-                "gaps": [mark.text[language] for mark in result.gaps],
-            }
-            for result in made.results
-        ],
-        "reading": [source.model_dump(mode="json") for source in made.reading],
-    }
-
-
-def _topic_data(topic: TopicScore) -> dict[str, Any]:
-    return {
-        "topic": topic.topic,
-        "score": topic.score,
-        "without_help": topic.unprompted,
-        "questions": topic.questions,
-    }

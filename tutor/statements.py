@@ -3,6 +3,7 @@
 Words without a verb, a function word or a relation between them say nothing that could be right or wrong.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
@@ -66,8 +67,20 @@ _PLACEHOLDERS = (
     "待补充",
     "没有",
 )
+_RELATING = frozenset(
+    [
+        stem(word)
+        for word in "is are was be not no only because so than then instead without cannot it we you they".split()
+    ]
+    + list("是因所把被让使不没就会需致比仅→=<>≈")
+)
+"""What makes a statement even of a few words."""
+LONGEST_NAME = 3.0
+"""Words of an item that can still be a mere name (two Chinese characters are one word)."""
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
+LONGEST_BRACKET = 200
+"""Characters that a bracket is looked back for."""
 LONGEST_RUN = 9
 """As many content words in a row, with nothing between them, are a bag (two Chinese characters are one word)."""
 
@@ -119,22 +132,44 @@ def _sentences(wording: Wording) -> Iterator[list[int]]:
 def _only_lists(wording: Wording, indices: list[int]) -> bool:
     tokens = [wording.tokens[index] for index in indices]
     items = list(_items(wording, tokens))
-    stated = sum(any(_states(token) for token in item) or _measures(item) for item in items)
     if len(items) >= SHORTEST_BAG:
-        return stated * 4 < len(items)
-    return stated == 0 and sum(0.5 if token.kind == "cjk" else 1.0 for token in tokens) >= LONGEST_RUN
+        perhaps = sum(any(_states(token) for token in item) or _measures(item) for item in items)
+        surely = sum(_says_something(item) or _measures(item) for item in items)
+        return surely * 4 < len(items) and perhaps * 2 < len(items)
+    bag = len(items) == 1 and all(
+        token.kind != "cjk" and token.norm not in _FUNCTION_WORDS and token.kind != "operator" for token in tokens
+    )
+    silent = not any(_states(token) for token in tokens) and not any(_measures(item) for item in items)
+    return (bag or silent) and _length(tokens) >= LONGEST_RUN
+
+
+_OPEN = re.compile(r"[(（\[][^()（）\[\]\n]*$")
+"""A bracket that is still open: what stands between commas in it is no item, as in f(q, m)."""
 
 
 def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
     """What stands between commas and the like."""
     item: list[Token] = []
     for token in tokens:
-        if item and any(mark in wording.text[item[-1].end : token.start] for mark in ",，、;；|/\n\t·•"):
+        between = wording.text[item[-1].end : token.start] if item else ""
+        inside = between and _OPEN.search(wording.text, max(0, token.start - LONGEST_BRACKET), token.start)
+        if any(mark in between for mark in ",，、;；|/\n\t·•") and not inside:
             yield item
             item = []
         item.append(token)
     if item:
         yield item
+
+
+def _says_something(item: list[Token]) -> bool:
+    """Whether an item of a list is a statement; in a name of few words, a verb may be part of the name."""
+    if _length(item) > LONGEST_NAME:
+        return any(_states(token) for token in item)
+    return any(token.norm in _RELATING for token in item)
+
+
+def _length(tokens: list[Token]) -> float:
+    return sum(0.5 if token.kind == "cjk" else 1.0 for token in tokens)
 
 
 def _measures(item: list[Token]) -> bool:

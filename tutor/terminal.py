@@ -23,7 +23,8 @@ from tutor.events import (
 )
 from tutor.formulas import readable
 from tutor.interview import Interview
-from tutor.report import as_markdown, band, footnotes, report, verdict_of
+from tutor.report import band, footnotes, verdict_of
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said, shown
 from tutor.tutor import NotSent, Tutor
 
@@ -51,10 +52,10 @@ class Terminal:
 
     def report(self, session: str, learner: str) -> None:
         """Prints the report of a session."""
-        interview = self._tutor.interview(learner, session)
-        made = report(interview)
-        text = as_markdown(made, interview.language, self._tutor.phrases, self._tutor.desk.shelf.topics)
-        self._console.print(Markdown(readable(text)))
+        language = self._tutor.interview(learner, session).language
+        made = self._tutor.report(learner, session)
+        text = as_markdown(made, language, self._tutor.phrases, self._tutor.desk.shelf.topics)
+        self._console.print(Markdown(harmless(readable(text))))
 
     def _block(self, item: Happened, language: Language) -> RenderableType:
         event, phrases = item.event, self._tutor.phrases

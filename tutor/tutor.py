@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langgraph.errors import GraphRecursionError
 
 from tutor.agent import STEPS, build_agent
+from tutor.archive import Archive
 from tutor.cards import Language
 from tutor.errors import EngineError, TutorError
 from tutor.events import (
@@ -32,23 +33,20 @@ from tutor.events import (
     event_of,
     learner_message,
 )
-from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
+from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, timed, without_surrogates
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
 from tutor.planning import with_past
+from tutor.progress import Progress, Sitting, due, latest_scores, progress
 from tutor.prompts import Phrases
+from tutor.report import Report, report
 from tutor.settings import Settings
+from tutor.timing import timings
 from tutor.tools import Desk
 
 LONGEST = 20_000
 """Characters that one message may have."""
-
-
-LOOKED_BACK = 40
-"""Earlier interviews that a new one takes into account."""
-Due = Callable[[Sequence[Sequence[BaseMessage]], float], Mapping[str, float]]
-"""From transcripts, oldest first, and the time in seconds to the time when each card is due, in seconds."""
 
 
 class NotSent(TutorError):
@@ -75,16 +73,14 @@ class Tutor:
         phrases: Phrases,
         prompts: Mapping[Language, str],
         clock: Callable[[], float] = time.time,
-        due: Due = lambda interviews, now: {},
     ) -> None:
-        """`due` says when each card of earlier interviews is to be reviewed; without it nothing is."""
         self.settings = settings
         self.desk = desk
         self.engine = engine
         self.store = store
         self.phrases = phrases
         self._clock = clock
-        self._due = due
+        self.archive = Archive(store)
         self._agent = build_agent(engine.model, prompts, phrases)
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
@@ -200,11 +196,23 @@ class Tutor:
         return sessions(self.store, learner)
 
     def _with_past(self, learner: str, choices: SessionStarted) -> SessionStarted:
-        """The choices with what the learner's latest interviews say about cards and topics."""
-        lines = self.sessions(learner)[:LOOKED_BACK]
-        transcripts = [self.transcript(learner, line.session) for line in reversed(lines)]
-        now = self._clock()
-        return with_past(choices, map(Interview.of, transcripts), self._due(transcripts, now), now)
+        """The choices with what the learner's earlier interviews say about cards and topics."""
+        shelf, earlier = self.desk.shelf, self.sittings(learner)
+        return with_past(choices, shelf, latest_scores(earlier), due(earlier, shelf), self._clock())
+
+    def sittings(self, learner: str) -> tuple[Sitting, ...]:
+        """The learner's interviews as progress sees them, the oldest first."""
+        return self.archive.sittings(learner)
+
+    def progress(self, learner: str) -> Progress:
+        """Where the learner stands now."""
+        return progress(self.sittings(learner), self.desk.shelf, self._clock())
+
+    def report(self, learner: str, session: str) -> Report:
+        """The report of a session, with times, and with the dates at which its questions come back."""
+        moments = timed(self._history(learner, session).records())
+        interview = Interview.of(message for _, message in moments)
+        return report(interview, timings(moments), due(self.sittings(learner), self.desk.shelf))
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, learner, session)

@@ -12,17 +12,19 @@ from functools import cached_property, reduce
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
 
 from tutor import planning
 from tutor.cards import LANGUAGES, LEVELS, Language
 from tutor.clock import Clock, clock, minutes
-from tutor.errors import TutorError
+from tutor.errors import HistoryError, TutorError
 from tutor.events import BUTTONS, Command, Event
+from tutor.html import markdown
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
 from tutor.tutor import NotSent, Tutor, Watcher
-from tutor.web.render import Message, Renderer, learner_said, markdown, tutor_said
+from tutor.web.render import Message, Renderer, learner_said, tutor_said
 from tutor.web.watching import watched
 
 _LOG = logging.getLogger(__name__)
@@ -201,6 +203,7 @@ class Page:
 
     def _load(self, request: gr.Request) -> list[Any]:
         learner = learner_of(self.tutor, request)
+        self.tutor.archive.prepare(learner)
         asked = request.query_params
         wanted = str(asked.get("session") or "")
         language = _language(asked.get("language"), request, self.tutor.settings.language)
@@ -318,9 +321,10 @@ class Page:
         try:
             for batch in watched(run):
                 yield [growing.after(batch), "", box_after, gr.skip(), gr.skip()]
-        except (NotSent, TutorError) as error:
-            yield [gr.skip() if isinstance(error, NotSent) else growing.stored(), markdown(str(error)), gr.skip(),
-                   uuid.uuid4().hex, gr.skip()]  # fmt: skip
+        except TutorError as error:
+            told = markdown(self._told(error, language))
+            kept = isinstance(error, NotSent | HistoryError)
+            yield [gr.skip() if kept else growing.stored(), told, gr.skip(), uuid.uuid4().hex, gr.skip()]
             return
         except Exception:
             reference = uuid.uuid4().hex[:8]
@@ -369,12 +373,20 @@ class Page:
             shown.append(say("page.clock_pauses", language, number=now.pauses, paused=minutes(now.paused_for)))
         return " · ".join(shown)
 
+    def _told(self, error: TutorError, language: Language) -> str:
+        """The error in words for the learner; those of storage are written for whoever runs the tutor."""
+        if isinstance(error, HistoryError):
+            return self.tutor.phrases("say.history_failed", language, reason=error)
+        return str(error)
+
     def conversation(self, learner: str, session: str, language: Language) -> list[Message]:
         transcript = self.tutor.transcript(learner, session)
         interview = Interview.of(transcript)
         renderer = self.renderer(language)
         messages = [renderer.message(item) for item in shown(transcript)][-VISIBLE:]
-        return [*messages, renderer.report(interview)] if interview.finished else messages
+        if interview.finished:
+            messages.append(renderer.report(self.tutor.report(learner, session), session))
+        return messages
 
     def renderer(self, language: Language) -> Renderer:
         return Renderer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
@@ -436,7 +448,8 @@ class Page:
             else phrases("engine.model", language, model=engine.name)
         )
         title, intro = phrases("page.title", language), phrases("page.intro", language)
-        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span>'
+        progress = f'<a id="progress" href="progress?language={language}">{phrases("progress.title", language)}</a>'
+        return f'<h1>{title}</h1><p>{intro}</p><span id="engine">{speaks}</span> {progress}'
 
 
 class _Growing:
@@ -479,7 +492,7 @@ class _Growing:
         return self._page.conversation(self._learner, self._session, self._language)
 
 
-def learner_of(tutor: Tutor, request: gr.Request) -> str:
+def learner_of(tutor: Tutor, request: gr.Request | Request) -> str:
     """Who is at the browser: the one learner of this machine, or whoever the browser's cookie says."""
     if not tutor.settings.shared:
         return tutor.settings.learner

@@ -14,18 +14,15 @@ from markdown_it import MarkdownIt
 from tutor.cards import Language, Source, Text
 from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.grading import Found, Mark
-from tutor.interview import Interview
+from tutor.html import inline, markdown
 from tutor.prompts import Phrases
-from tutor.report import as_markdown, band, footnotes, report, verdict_of
+from tutor.report import Report, band, footnotes, verdict_of
+from tutor.reporting import as_markdown
 from tutor.shown import Happened, Item, Said
 
 Message = dict[str, Any]
 
-_MARKDOWN = (
-    MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable(["image", "link", "autolink"])
-)
 _OWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-_MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
 _ADDRESS = re.compile(r"(?<![(\[<])https://[^\s|)<>]+")
 
 
@@ -53,11 +50,12 @@ class Renderer:
             return learner_said(item.text) if item.by_learner else tutor_said(markdown(item.text))
         return tutor_said("".join(self._block(item)))
 
-    def report(self, interview: Interview) -> Message:
-        """The report of a finished interview."""
-        text = as_markdown(report(interview), self._language, self._phrases, self._topics)
+    def report(self, made: Report, session: str) -> Message:
+        """The report of a finished interview, with the way to the whole of it."""
+        text = as_markdown(made, self._language, self._phrases, self._topics)
         linked = _ADDRESS.sub(lambda found: f"<{found.group()}>", text)
-        return tutor_said(f'<section class="report">{markdown(linked, _OWN)}</section>')
+        whole = f'<a href="report/{session}?language={self._language}">{self._say("report.whole")}</a>'
+        return tutor_said(f'<section class="report">{markdown(linked, _OWN)}<p>{whole}</p></section>')
 
     def _say(self, key: str, **values: object) -> str:
         return escape(self._phrases(key, self._language, **values))
@@ -167,24 +165,6 @@ def learner_said(text: str) -> Message:
 
 def tutor_said(html: str) -> Message:
     return {"role": "assistant", "content": f"<div>{_one_block(html)}</div>"}
-
-
-def markdown(text: str, renderer: MarkdownIt = _MARKDOWN) -> str:
-    """Markdown as HTML, with formulas left for the page to set."""
-    return _with_formulas(text, lambda rest: str(renderer.render(rest)))
-
-
-def inline(text: str) -> str:
-    """Markdown inside a line as HTML."""
-    return _with_formulas(text, lambda rest: str(_MARKDOWN.renderInline(rest)))
-
-
-def _with_formulas(text: str, render: Any) -> str:
-    """Renders the text while its formulas stand aside, so that Markdown leaves their signs alone."""
-    formulas = _MATH.findall(text)
-    counter = iter(range(len(formulas)))
-    html = render(_MATH.sub(lambda _: f"\ue000{next(counter)}\ue001", text))
-    return re.sub("\ue000(\\d+)\ue001", lambda found: escape(formulas[int(found.group(1))], quote=False), html)
 
 
 def _text(text: str) -> str:

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutor.errors import SettingsError
+from tutor.errors import HistoryError, SettingsError
 from tutor.opening import open_tutor
 from tutor.settings import Settings, stay_silent
 
@@ -102,7 +102,8 @@ def make_app(settings: Settings) -> "FastAPI":
     from fastapi import FastAPI
     from fastapi.responses import PlainTextResponse
 
-    from tutor.web.page import HEAD, Page
+    from tutor.web.page import HEAD, Page, learner_of
+    from tutor.web.routes import Pages
 
     tutor = open_tutor(settings)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -113,6 +114,9 @@ def make_app(settings: Settings) -> "FastAPI":
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
+    pages = Pages(tutor, lambda request: learner_of(tutor, request))
+    app.include_router(pages.router())
+    app.add_exception_handler(HistoryError, pages.failed)
     page = Page(tutor).build().queue(default_concurrency_limit=16, max_size=256)
     font = ["ui-sans-serif", "system-ui", "sans-serif"]
     theme = gr.themes.Default(font=font, font_mono=["ui-monospace", "monospace"])
