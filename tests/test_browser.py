@@ -300,7 +300,7 @@ def test_earlier_interviews_can_be_opened(tab: Tab) -> None:
     tab.page.get_by_role("option").nth(1).click()
     tab.press("open")
     tab.see("section.grade", 1)
-    assert tab.page.url == first
+    expect(tab.page).to_have_url(first)
 
 
 def test_everything_can_be_done_with_the_keyboard(tab: Tab) -> None:
