@@ -53,6 +53,10 @@ bench: .venv/ready-dev
 faults: .venv/ready-dev
 	$(BIN)/python -m tests.benchmark_models faults
 
+.PHONY: simulate
+simulate: .venv/ready-dev
+	$(BIN)/python -m tests.simulation
+
 .PHONY: topics
 topics: .venv/ready-dev
 	$(BIN)/python -m tests.topics

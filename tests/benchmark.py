@@ -103,7 +103,7 @@ class Learner:
         self.message_id = ""
 
     def start(self) -> None:
-        outputs = self._call(("start", "click"), ["en", [], "any", 20, "practice"])
+        outputs = self._call(("start", "click"), ["en", "", [], "any", 20, "practice", 5])
         self.message_id, self.session = outputs[3], outputs[4]
 
     def answer(self, text: str) -> float:

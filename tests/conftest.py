@@ -69,8 +69,8 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 @pytest.fixture
-def desk(shelf: Shelf, store: Store) -> Desk:
-    return Desk(shelf, RubricGrader(shelf), CardSearch(shelf, store))
+def desk(shelf: Shelf, store: Store, phrases: Phrases) -> Desk:
+    return Desk(shelf, RubricGrader(shelf), CardSearch(shelf, store), phrases)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_full_answer_has_nothing_to_reopen(tutor: Tutor) -> None:
 def judged(model: ReplayModel, shelf: Shelf, settings: Settings, store: Store, phrases: Phrases) -> Tutor:
     """A tutor with the offline engine and a scripted judge."""
     judge = ModelJudge(model, "judge", RubricGrader(shelf), resource("prompts"))
-    desk = Desk(shelf, judge, CardSearch(shelf, store))
+    desk = Desk(shelf, judge, CardSearch(shelf, store), phrases)
     return tutor_with(make_engine(settings, phrases), replace(settings), desk, store, phrases)
 
 

@@ -154,12 +154,14 @@ def test_a_whole_interview_in_english(tab: Tab) -> None:
     tab.see("section.grade", 1)
     expect(tab.page.locator("#conversation mark.covered").first).to_have_text(re.compile("keys and values"))
     assert "Its memory grows linearly" not in tab.text, "an open key point was given away"
-    tab.see("section.probe", 1)
+    tab.see("section.hint", 2)
     _picture(tab, "page-en")
     tab.press("repeat")
     expect(tab.page.locator("#conversation")).to_contain_text("The question again")
     tab.answer("the memory grows with the length of the sequence")
     tab.see("section.grade", 2)
+    tab.see("section.summary", 1)
+    expect(tab.page.locator("#conversation section.summary")).to_contain_text("keys and values of all past tokens")
     tab.press("show")
     tab.see("section.teaching", 1)
     tab.press("skip")
@@ -189,6 +191,43 @@ def test_a_whole_interview_in_chinese_on_a_phone(chromium: Browser, server: Serv
     link = tab.page.locator("#conversation section.report a").first
     assert link.get_attribute("href") == "https://arxiv.org/abs/2106.09685"
     assert not re.search(r"\b(Score|Grade|Hint|Send)\b", tab.page.locator("body").inner_text())
+    tab.close()
+
+
+@pytest.mark.parametrize(("language", "preset"), [("en", "Memory engineer"), ("zh", "显存工程师")])
+def test_an_exam_of_a_preset_has_a_clock_that_can_be_paused(
+    chromium: Browser, server: Server, language: str, preset: str
+) -> None:
+    size = DESKTOP if language == "en" else PHONE
+    tab = Tab(chromium, server, size=size).open(f"{server.address}/?language={language}")
+    tab.page.locator("#preset input").click()
+    tab.page.get_by_role("option", name=preset).click()
+    expect(tab.page.locator("#number input[type=number]")).to_have_value("2")
+    expect(tab.page.locator("#minutes")).not_to_be_visible()
+    tab.page.locator("#mode input[value=exam]").check()
+    expect(tab.page.locator("#minutes")).to_be_visible()
+    tab.page.locator("#start").click()
+    tab.see("section.question", 1)
+    shown = tab.page.locator("#clock b")
+    expect(shown).to_have_count(2)
+    expect(shown.first).to_have_text(re.compile("4:5"))
+    tab.press("pause")
+    expect(tab.page.locator("#clock")).to_contain_text("paused" if language == "en" else "已暂停")
+    stands = shown.first.inner_text()
+    time.sleep(1.2)
+    assert shown.first.inner_text() == stands
+    wide = tab.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"the page is {wide} px too wide"
+    _picture(tab, f"exam-{language}")
+    tab.press("pause")
+    expect(tab.page.locator("#pause")).to_have_text("Pause" if language == "en" else "暂停")
+    tab.answer("the product of two low-rank matrices and the keys and values of past tokens")
+    tab.see("section.pump", 1)
+    tab.see("section.grade", 0)
+    tab.press("end")
+    tab.see("section.report", 1)
+    expect(tab.page.locator("#clock")).not_to_be_visible()
+    expect(tab.page.locator("#conversation")).to_contain_text("Pauses: 1" if language == "en" else "暂停 1 次")
     tab.close()
 
 
@@ -262,7 +301,7 @@ def test_earlier_interviews_can_be_opened(tab: Tab) -> None:
     tab.page.get_by_role("option").nth(1).click()
     tab.press("open")
     tab.see("section.grade", 1)
-    assert tab.page.url == first
+    expect(tab.page).to_have_url(first)
 
 
 def test_everything_can_be_done_with_the_keyboard(tab: Tab) -> None:

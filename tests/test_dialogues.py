@@ -21,26 +21,29 @@ WIDTH = 100
 
 PRACTICE_EN = """\
 hint
-it adds the product of two low-rank matrices BA, but LoRA makes inference slower
-repeat
-the base weights are frozen, and after merging there is no extra latency
-B starts at zero
 They keep the attention matrix of the past tokens, I think.
+why this question?
 ok: the keys and values of all previous tokens, in every layer
-explain
+repeat
 vram rises with the number of tokens
+per layer you keep keys and values of the past tokens, and that memory grows with the length
+it adds the product of two low-rank matrices BA, but LoRA makes inference slower
+shorter please
+the base weights are frozen, and after merging there is no extra latency
+explain
+two low-rank matrices, their product is added, the base weights are frozen
 """
 PRACTICE_ZH = """\
 不知道
-冻结原权重，加两个低秩矩阵 BA，B 初始化为零
-讲解
-存之前 token 的 K 和 V
+太难了
 显存不随长度增长
-重复
+不是这个意思，我是说长度翻倍，显存也跟着线性增长
 跳过
+冻结原权重，加两个低秩矩阵 BA
+没有了
 """
-EXAM_EN = "two low-rank matrices, BA, are added to the frozen weight\nhint\nskip\n"
-EXAM_ZH = "看答案\n两个低秩矩阵的乘积加到冻结的权重上\n缓存里存的是注意力矩阵\n"
+EXAM_EN = "two low-rank matrices, BA, are added to the frozen weight\nhint\nnext\npause\nskip\n"
+EXAM_ZH = "看答案\n两个低秩矩阵的乘积加到冻结的权重上\n下一题\n缓存里存的是注意力矩阵\n没有\n"
 QUIT_EN = "show\nonly the two factors are trained, the original weight is frozen\nend\n"
 
 DIALOGUES = [

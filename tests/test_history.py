@@ -28,7 +28,7 @@ def test_messages_come_back_as_they_were(store: Store) -> None:
     history.append(turn, at=2.0, answers=0)
     back = ChromaHistory(store, "ann", "s1").messages
     assert [str(message.content) for message in back] == [strange, "", "words"]
-    assert back[0].additional_kwargs == {"event": {"a": [1]}}
+    assert back[0].additional_kwargs == {"event": {"a": [1]}, "at": 1.0}
     assert back[1].tool_calls == [call]  # type: ignore[attr-defined]
     assert back[2].artifact == {"kind": "k", "n": 1}  # type: ignore[attr-defined]
 

@@ -4,7 +4,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from tests.conftest import choices
 from tutor.cards import Shelf, Text
-from tutor.dialogue import follow_up, required_move
+from tutor.dialogue import gate, required_move, summary
 from tutor.errors import HistoryError
 from tutor.events import (
     AnswerGraded,
@@ -56,6 +56,11 @@ class Scene:
         self.messages.append(learner_message(text, str(len(self.messages))))
         return self
 
+    def said_instead(self, text: str) -> "Scene":
+        """The latest message in other words."""
+        self.messages.pop()
+        return self.say(text)
+
     def press(self, command: Command) -> "Scene":
         self.messages.append(learner_message(command, str(len(self.messages)), CommandGiven(command=command)))
         return self
@@ -70,6 +75,7 @@ class Scene:
                 grade=grade,
                 helps=len(this.helps),
                 after_showing=this.given_away,
+                latest=gate(this.said[-1]),
             )
         )
 
@@ -80,6 +86,9 @@ class Scene:
     def show(self) -> "Scene":
         card_id = self.interview.rounds[-1].asked.card_id
         return self.event(AnswerShown(card_id=card_id, question=TEXT, answer=TEXT))
+
+    def sum_up(self) -> "Scene":
+        return self.event(summary(self.interview.rounds[-1]))
 
     def next_tool(self) -> str | None:
         move = required_move(self.interview)
@@ -96,9 +105,10 @@ def test_a_practice_interview_move_by_move(shelf: Shelf) -> None:
     assert scene.interview.current is not None
     assert scene.say("the memory grows with length").next_tool() == "grade_answer"
     assert scene.interview.rounds[-1].answer == "keys and values of past tokens\n\nthe memory grows with length"
-    assert scene.grade().next_tool() == "ask_follow_up"
-    scene.follow("no-queries").say("no idea").grade()
-    assert scene.next_tool() == "ask_question", "two follow-ups are enough"
+    assert scene.grade().next_tool() == "ask_follow_up", "it is time to sum up"
+    assert scene.sum_up().next_tool() is None, "the learner is asked to say it all"
+    scene.say("keys and values of past tokens are kept, the memory grows with length").grade()
+    assert scene.next_tool() == "ask_question"
     scene.ask("lora-rank").say("product of two low-rank matrices BA, base frozen, B is zero").grade()
     assert scene.interview.finished
     assert scene.next_tool() is None
@@ -123,7 +133,9 @@ def test_an_exam_goes_from_question_to_question(shelf: Shelf) -> None:
     scene = Scene(shelf, mode="exam").ask("kv-cache")
     for command in ("hint", "explain", "show"):
         assert scene.press(command).next_tool() is None
-    assert scene.say("keys").grade().next_tool() == "ask_question"
+    assert scene.say("keys").grade().next_tool() == "ask_follow_up", "a short answer: is there more?"
+    scene.follow("", "pump")
+    assert scene.say("and values of past tokens").grade().next_tool() == "ask_question"
     assert scene.ask("lora-rank").press("skip").interview.finished
 
 
@@ -179,24 +191,6 @@ def test_the_language_can_change_at_any_time(shelf: Shelf) -> None:
     assert scene.interview.rounds[-1].said == ()
 
 
-def test_the_follow_up_goes_to_the_weakest_point_and_repeats_no_step(shelf: Shelf) -> None:
-    scene = Scene(shelf).ask("kv-cache").say("it stores the attention matrix").grade()
-    card = shelf.by_id["kv-cache"]
-    steps = []
-    while taken := follow_up(card, scene.interview.rounds[-1]):
-        steps.append((taken[0].id, taken[1]))
-        scene.follow(*steps[-1])
-    assert steps[0] == ("what-is-kept", "probe"), "wrong comes before missing"
-    assert len(steps) == len(set(steps)) == 6
-
-
-def test_who_does_not_know_gets_a_hint_first(shelf: Shelf) -> None:
-    scene = Scene(shelf).ask("kv-cache").say("I don't know").grade()
-    taken = follow_up(shelf.by_id["kv-cache"], scene.interview.rounds[-1])
-    assert taken is not None
-    assert (taken[0].id, taken[1]) == ("what-is-kept", "hint")
-
-
 def test_an_unknown_event_is_an_error_and_an_unknown_field_is_not() -> None:
     assert parsed({"kind": "command_given", "command": "hint", "new": 1}) == CommandGiven(command="hint")
     try:
@@ -222,7 +216,7 @@ def test_the_plan_follows_level_topics_and_seed(shelf: Shelf) -> None:
     first = next_card(shelf, scene.interview)
     assert first is not None
     assert first == next_card(shelf, scene.interview), "the same seed asks the same"
-    second = next_card(shelf, scene.ask(first.id).interview)
+    second = next_card(shelf, scene.ask(first.card.id).interview)
     assert second is not None
-    assert {first.id, second.id} == {"kv-cache", "lora-rank"}
-    assert next_card(shelf, scene.ask(second.id).interview) is None
+    assert {first.card.id, second.card.id} == {"kv-cache", "lora-rank"}
+    assert next_card(shelf, scene.ask(second.card.id).interview) is None

@@ -17,7 +17,7 @@ LAYERS = [
     {"rubric"},
     {"events", "settings"},
     {"interview", "timing"},
-    {"spacing", "highlights"},
+    {"clock", "spacing", "highlights"},
     {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"progress", "reporting"},
     {"costs", "describing"},

@@ -158,9 +158,9 @@ def test_a_review_asks_what_is_due_in_its_order(shelf: Shelf) -> None:
     both = choices(cards=["lora-rank", "gone", "kv-cache"])
     scene.messages = [learner_message("", "0", both)]
     asked = []
-    while card := next_card(shelf, scene.interview):
-        asked.append(card.id)
-        scene.ask(card.id)
+    while choice := next_card(shelf, scene.interview):
+        asked.append(choice.card.id)
+        scene.ask(choice.card.id)
     assert asked == ["lora-rank", "kv-cache"]
 
 

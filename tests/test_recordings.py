@@ -113,7 +113,7 @@ def playing(
 ) -> Tutor:
     rubric = RubricGrader(shelf)
     grader = RecordedGrader(recorded, rubric) if recorded else rubric
-    desk = Desk(shelf, grader, CardSearch(shelf, store))
+    desk = Desk(shelf, grader, CardSearch(shelf, store), phrases)
     return tutor_with(Engine(model, "scripted"), replace(settings, model="scripted"), desk, store, phrases)
 
 

@@ -51,10 +51,14 @@ def _parser() -> _Parser:
 
     chat = commands.add_parser("chat", help="an interview in the terminal")
     chat.add_argument("--language", choices=LANGUAGES, help="language of the interview (default: the system's)")
+    chat.add_argument("--preset", metavar="NAME", help="a ready-made interview; an unknown name lists them")
     chat.add_argument("--topic", action="append", default=[], metavar="TOPIC", help="a topic; repeat for several")
     chat.add_argument("--level", choices=LEVELS, help="level of the questions (default: any)")
-    chat.add_argument("--questions", type=_positive, default=5, metavar="N", help="how many questions (default: 5)")
+    chat.add_argument("--questions", type=_positive, metavar="N", help="how many questions (default: 5)")
     chat.add_argument("--mode", choices=("practice", "exam"), default="practice", help="practice helps, exam does not")
+    chat.add_argument(
+        "--minutes", type=_minutes, metavar="N", help="for a question of an exam (default: 5; 0: no clock)"
+    )
     chat.add_argument("--seed", type=int, metavar="N", help="repeat the same choice of questions")
     chat.add_argument("--session", metavar="ID", help="go on with an earlier interview")
     chat.add_argument("--due", action="store_true", help="the questions that are due for review")
@@ -147,6 +151,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> int:
+    if not text.isdigit() or int(text) > 60:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 60")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
@@ -168,17 +178,23 @@ def _chat(chosen: argparse.Namespace) -> None:
     known = tutor.desk.shelf.counts()
     if unknown := [topic for topic in chosen.topic if topic not in known]:
         raise SettingsError(f"there is no topic {unknown[0]}; topics: {', '.join(known)}")
-    from tutor.events import SessionStarted
-    from tutor.terminal import chat
-    from tutor.tools import askable
+    presets = tutor.desk.shelf.offered()
+    if chosen.preset and chosen.preset not in presets:
+        raise SettingsError(f"there is no preset {chosen.preset}; presets: {', '.join(presets) or 'none'}")
+    from tutor import planning
+    from tutor.terminal import chat, chosen_preset
 
-    topics = tuple(chosen.topic)
-    choices = SessionStarted(
-        language=settings.language,
-        topics=topics,
+    free = chosen.session or chosen.preset or chosen.topic or chosen.level or chosen.questions
+    preset = chosen.preset or ("" if free else chosen_preset(tutor, settings.language))
+    choices = planning.choices(
+        tutor.desk.shelf,
+        settings.language,
+        preset=preset,
+        topics=chosen.topic,
         level=chosen.level,
-        questions=askable(tutor.desk.shelf, topics, chosen.questions),
+        questions=chosen.questions,
         mode=chosen.mode,
+        minutes=planning.MINUTES if chosen.minutes is None else chosen.minutes,
         seed=random.randrange(2**31) if chosen.seed is None else chosen.seed,
     )
     chat(tutor, settings.learner, chosen.session, choices)

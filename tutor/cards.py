@@ -173,10 +173,21 @@ class Terms(Value):
     antonyms: tuple[tuple[str, str], ...] = ()
 
 
+class Preset(Value):
+    """A ready-made interview: its topics, its level and how many questions it has."""
+
+    name: Text
+    about: Text
+    topics: Annotated[tuple[Id, ...], Field(min_length=1)]
+    level: Level | None = None
+    questions: Annotated[int, Field(ge=1, le=20)]
+
+
 class Shelf(Value):
     """All cards in the order of their topics, and what is said about them together."""
 
     topics: Mapping[str, Text]
+    presets: Mapping[str, Preset] = Field(default_factory=dict)
     terms: Terms = Terms()
     cards: tuple[Card, ...]
     folder: Path | None = None
@@ -194,6 +205,16 @@ class Shelf(Value):
         """What learners say about each key point of a card; empty where nobody has written examples yet."""
         path = examples_file(self.folder, card) if self.folder else None
         return load_examples(path, card) if path and path.exists() else {}
+
+    def offered(self) -> dict[str, Preset]:
+        """The presets that have cards, each with those of its topics that have some."""
+        counts = self.counts()
+        kept = {
+            slug: tuple(topic for topic in preset.topics if topic in counts) for slug, preset in self.presets.items()
+        }
+        return {
+            slug: self.presets[slug].model_copy(update={"topics": topics}) for slug, topics in kept.items() if topics
+        }
 
 
 def card_files(folder: Path) -> list[Path]:
@@ -243,6 +264,19 @@ def load_examples(path: Path, card: Card) -> dict[str, Examples]:
     return {point: _validated(Examples, said, path) for point, said in content.items()}
 
 
+def load_presets(folder: Path, topics: Mapping[str, Text]) -> dict[str, Preset]:
+    """The ready-made interviews of `presets.yaml`, or none where the file is missing."""
+    path = folder / "presets.yaml"
+    content = (_read(path) or {}) if path.exists() else {}
+    if not isinstance(content, dict):
+        raise CardError(f"{path}:1: presets.yaml maps the name of each preset to its fields")
+    presets = {slug: _validated(Preset, fields, path) for slug, fields in content.items()}
+    for slug, preset in presets.items():
+        if unknown := [topic for topic in preset.topics if topic not in topics]:
+            raise CardError(f"{path}:1: {slug}: there is no topic {unknown[0]} in topics.yaml")
+    return presets
+
+
 def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     """All cards of a folder.
 
@@ -259,7 +293,8 @@ def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     topics = load_topics(folder)
     order = list(topics)
     cards.sort(key=lambda card: (order.index(card.topic) if card.topic in topics else len(order), card.id))
-    return Shelf(topics=topics, terms=load_terms(folder), cards=tuple(cards), folder=folder)
+    presets = load_presets(folder, topics)
+    return Shelf(topics=topics, presets=presets, terms=load_terms(folder), cards=tuple(cards), folder=folder)
 
 
 def _read(path: Path) -> Any:

@@ -13,14 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tutor.cards import Language, Level, Source, Text, Verdict
 from tutor.errors import HistoryError
-from tutor.grading import Grade
+from tutor.grading import Gate, Grade, Mark
 
 Mode = Literal["practice", "exam"]
-Command = Literal["hint", "explain", "show", "skip", "repeat", "end", "grade"]
+Command = Literal[
+    "hint", "explain", "show", "skip", "repeat", "end", "grade",
+    "why", "easier", "shorter", "misread", "pause", "resume",
+]  # fmt: skip
 BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
-COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade")
-"""All commands; `grade` asks for the grade that could not be given, and has no button."""
-Step = Literal["pump", "hint", "probe"]
+COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")
+"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given)."""
+Step = Literal["pump", "hint", "probe", "tell"]
 
 
 class _Event(BaseModel):
@@ -30,6 +33,8 @@ class _Event(BaseModel):
 class SessionStarted(_Event):
     """The learner's choices; no topics means all, no level means any. `seed` makes the plan repeatable.
 
+    `due`, `weak` and `known` are what earlier interviews said at the start: cards to review, what was due last first;
+    topics to work on, the weakest first; cards that need no review yet. The clock's limits are seconds, 0 for none.
     Where `cards` names some, these are asked in this order and nothing else counts.
     """
 
@@ -40,6 +45,12 @@ class SessionStarted(_Event):
     questions: int = 5
     mode: Mode = "practice"
     seed: int = 0
+    preset: str = ""
+    due: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    question_seconds: int = 0
+    total_seconds: int = 0
     cards: tuple[str, ...] = ()
 
 
@@ -51,10 +62,11 @@ class LanguageChosen(_Event):
 
 
 class CommandGiven(_Event):
-    """The learner pressed a button or typed its word."""
+    """The learner pressed a button or typed its word; `rest` is an answer that followed in the same message."""
 
     kind: Literal["command_given"] = "command_given"
     command: Command
+    rest: str = ""
 
 
 class AppealMade(_Event):
@@ -64,7 +76,7 @@ class AppealMade(_Event):
 
 
 class QuestionAsked(_Event):
-    """A question was put; `number` counts from 1, `of` is how many there will be."""
+    """A question was put; `number` counts from 1, `of` is how many there will be, `why` says why this one."""
 
     kind: Literal["question_asked"] = "question_asked"
     card_id: str
@@ -74,11 +86,14 @@ class QuestionAsked(_Event):
     of: int
     question: Text
     sources: tuple[Source, ...] = ()
+    why: Text | None = None
 
 
 class AnswerGraded(_Event):
-    """All that the learner said since the question was graded; `helps` counts hints and follow-ups before it.
+    """All that the learner said since the question was graded; `helps` counts the help before it, pumps left out.
 
+    `latest` is the gate of the last message alone, `repeated` names the key points that were only said after they were
+    told; `late` means that it came when the time was up, and does not count.
     After an appeal, `appealed` names the key point that was judged once more, and `before` the verdict it had.
     """
 
@@ -89,6 +104,9 @@ class AnswerGraded(_Event):
     helps: int = 0
     after_showing: bool = False
     grader: str = "rubric"
+    latest: Gate | None = None
+    repeated: tuple[str, ...] = ()
+    late: bool = False
     appealed: str = ""
     before: Verdict | None = None
 
@@ -101,7 +119,7 @@ class GradingFailed(_Event):
 
 
 class FollowUpAsked(_Event):
-    """One step of the dialogue at one key point; `requested` where the learner asked for a hint."""
+    """One step of the dialogue at a key point (a pump names none); `requested` where the learner asked for help."""
 
     kind: Literal["follow_up_asked"] = "follow_up_asked"
     card_id: str
@@ -109,6 +127,24 @@ class FollowUpAsked(_Event):
     step: Step
     text: Text
     requested: bool = False
+
+
+class SummaryGiven(_Event):
+    """The dialogue about a question summed up: what the learner said themselves, and what belongs to it besides.
+
+    `restate` where the learner is asked to say the whole answer in their own words.
+    """
+
+    kind: Literal["summary_given"] = "summary_given"
+    card_id: str
+    said: tuple[Mark, ...]
+    missing: tuple[Mark, ...]
+    restate: bool = True
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """What the learner said, each passage once."""
+        return tuple(dict.fromkeys(mark.quote for mark in self.said if mark.quote))
 
 
 class ExplanationGiven(_Event):
@@ -165,6 +201,7 @@ Event = Annotated[
     | AnswerGraded
     | GradingFailed
     | FollowUpAsked
+    | SummaryGiven
     | ExplanationGiven
     | AnswerShown
     | ModelUsed,
@@ -213,6 +250,12 @@ def event_of(message: BaseMessage) -> Event | None:
 def events(transcript: Iterable[BaseMessage]) -> Iterator[Event]:
     """The events of a transcript, oldest first."""
     return (event for message in transcript if (event := event_of(message)) is not None)
+
+
+def time_of(message: BaseMessage) -> float | None:
+    """When the message was stored, in seconds; None while its turn is still running."""
+    at = message.additional_kwargs.get("at")
+    return float(at) if at else None
 
 
 def last_turn(transcript: Sequence[BaseMessage]) -> Sequence[BaseMessage]:

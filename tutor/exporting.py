@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage, message_to_dict
 
 from tutor.cards import Language, Source
 from tutor.costs import lines
-from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
+from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.highlights import Moment
 from tutor.interview import Interview
 from tutor.report import Report, Result, TopicScore, verdict_of
@@ -96,6 +96,16 @@ def _block(tutor: Tutor, item: Happened, event: Block, language: Language) -> It
                 yield f"- {verdict_of(mark, language, phrases)}{text}{said}"
             for found in event.grade.misconceptions:
                 yield f"- {phrases('block.misconception', language)}: {found.correction[language]}"
+        case SummaryGiven():
+            for key, lines in (
+                ("block.summary_said", [f"“{quote}”" for quote in event.quotes]),
+                ("block.summary_missing", [mark.text[language] for mark in event.missing]),
+            ):
+                if lines:
+                    yield f"**{phrases(key, language)}**"
+                    yield ""
+                    yield from (f"- {line}" for line in lines)
+                    yield ""
         case ExplanationGiven():
             yield f"**{phrases('block.explanation', language, question=event.question[language])}**"
             yield ""

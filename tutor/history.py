@@ -198,7 +198,10 @@ class ChromaHistory(BaseChatMessageHistory):
         """All records of the session in the order of the transcript, read now."""
         found = self._store.select(collection_name(self.learner), {"session": self.session})
         self._known = sorted(
-            (Record(meta["sequence"], _messages(text), meta["at"], meta.get("answers")) for text, meta in found),
+            (
+                Record(meta["sequence"], _messages(text, meta["at"]), meta["at"], meta.get("answers"))
+                for text, meta in found
+            ),
             key=lambda record: record.order,
         )
         return self._known
@@ -240,7 +243,7 @@ class ChromaHistory(BaseChatMessageHistory):
 def sessions(store: Store, learner: str) -> list[SessionLine]:
     """The learner's sessions, the latest first."""
     lines = [
-        SessionLine(meta["session"], meta["at"], _messages(document)[0])
+        SessionLine(meta["session"], meta["at"], _messages(document, meta["at"])[0])
         for document, meta in store.select(collection_name(learner), {"sequence": 0})
     ]
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
@@ -310,8 +313,8 @@ def messages_since(store: Store, at: float) -> Iterator[BaseMessage]:
     names = store.call(lambda: [collection.name for collection in store.client.list_collections()])
     for name in names:
         if name.startswith(_LEARNERS):
-            for document, _ in store.select(name, {"at": {"$gte": at}}):
-                yield from _messages(document)
+            for document, meta in store.select(name, {"at": {"$gte": at}}):
+                yield from _messages(document, meta["at"])
 
 
 def new_session() -> str:
@@ -342,9 +345,12 @@ def without_surrogates(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _messages(document: str) -> tuple[BaseMessage, ...]:
-    """The messages of a record; records never change, so those of open sessions are parsed once."""
-    return tuple(messages_from_dict(json.loads(document)))
+def _messages(document: str, at: float) -> tuple[BaseMessage, ...]:
+    """The messages of a record with its time; records never change, so those of open sessions are parsed once."""
+    messages = messages_from_dict(json.loads(document))
+    for message in messages if at else ():
+        message.additional_kwargs["at"] = at
+    return tuple(messages)
 
 
 def _facts(document: str) -> tuple[BaseMessage, ...]:

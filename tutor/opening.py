@@ -28,7 +28,7 @@ def open_tutor(settings: Settings) -> Tutor:
     phrases = load_phrases(resource("prompts"))
     engine = make_engine(settings, phrases)
     store = Store(settings)
-    desk = Desk(shelf, make_grader(settings, shelf), CardSearch(shelf, store))
+    desk = Desk(shelf, make_grader(settings, shelf), CardSearch(shelf, store), phrases)
     return Tutor(settings, desk, engine, store, phrases, tutor_prompts(phrases))
 
 

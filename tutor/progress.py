@@ -180,6 +180,15 @@ def due(sittings: Iterable[Sitting], shelf: Shelf) -> dict[str, float]:
     return {card_id: at for card_id, at in times if at is not None}
 
 
+def latest_scores(sittings: Iterable[Sitting]) -> dict[str, float]:
+    """The latest score of each card (0 to 10): the mean of what came with help and what came without."""
+    return {
+        question.card_id: ((question.score or 0.0) + (question.unprompted or 0.0)) / 2
+        for sitting in sittings
+        for question in sitting.questions
+    }
+
+
 def review(made: Progress, language: Language) -> SessionStarted | None:
     """An interview of what is due, topics mixed, the most overdue first; None when nothing is."""
     chosen = _mixed([due.card for due in made.due[:REVIEWED_AT_ONCE]])

@@ -26,7 +26,8 @@ def shelf_of(folder: Path, cache: Path, damaged: list[CardError] | None = None) 
 
 def _fingerprint(folder: Path) -> str:
     """Changes with the name, size or time of any file, and with the version of the format."""
-    files = [*card_files(folder), folder / "topics.yaml", folder / "terms.yaml", Path(__file__).with_name("cards.py")]
+    beside = [folder / f"{name}.yaml" for name in ("topics", "terms", "presets")]
+    files = [*card_files(folder), *beside, Path(__file__).with_name("cards.py")]
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
     return hashlib.sha256(repr((str(folder.resolve()), stats)).encode()).hexdigest()[:24]
 

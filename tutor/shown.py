@@ -18,11 +18,12 @@ from tutor.events import (
     ModelUsed,
     QuestionAsked,
     SessionStarted,
+    SummaryGiven,
     event_of,
 )
-from tutor.interview import Interview
+from tutor.interview import Interview, Round
 
-Block = QuestionAsked | AnswerGraded | FollowUpAsked | ExplanationGiven | AnswerShown
+Block = QuestionAsked | AnswerGraded | FollowUpAsked | SummaryGiven | ExplanationGiven | AnswerShown
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Happened:
-    """An event to be shown; `revealed` says whether a grade may name the key points that are still open."""
+    """An event to be shown; `revealed` says whether a grade names the key points that were not said.
+
+    `withheld` where it must not, because the question is open; otherwise a summary names them better. `known` are the
+    key points whose verdict is the same as in the grade before.
+    """
 
     event: Block
     revealed: bool = True
     at: int = 0
+    withheld: bool = False
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def _place(item: Item) -> int:
 
 def asks(event: Event) -> bool:
     """Whether the event puts something to the learner, and so stands at the end of its turn."""
-    return isinstance(event, QuestionAsked | FollowUpAsked)
+    return isinstance(event, QuestionAsked | FollowUpAsked | SummaryGiven)
 
 
 def _item(message: BaseMessage, interview: Interview) -> Item | None:
@@ -109,8 +116,22 @@ def visible(event: Event, interview: Interview) -> Happened | None:
         return None
     if not isinstance(event, AnswerGraded):
         return Happened(event)
-    if interview.exam and not interview.finished:
+    if interview.exam:
+        return Happened(event) if interview.finished else None
+    restated = event.after_showing and not any(mark.verdict == "covered" for mark in event.grade.marks)
+    if event.latest or restated:
         return None
-    current = interview.current
-    still_open = current is not None and current.asked.card_id == event.card_id and not current.given_away
-    return Happened(event, revealed=not still_open)
+    this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
+    withheld = this is not None and this is interview.current and not this.given_away
+    summed_up = this is not None and this.summary is not None
+    return Happened(event, not (withheld or summed_up), withheld=withheld, known=_known(event, this))
+
+
+def _known(event: AnswerGraded, this: Round | None) -> frozenset[str]:
+    """The key points that the grade before this one judged the same way."""
+    grades = list(this.grades) if this else []
+    at = grades.index(event) if event in grades else len(grades)
+    if not at or event.after_showing:
+        return frozenset()
+    before = {mark.key_point: mark.verdict for mark in grades[at - 1].grade.marks}
+    return frozenset(mark.key_point for mark in event.grade.marks if before.get(mark.key_point) == mark.verdict)

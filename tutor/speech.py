@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tutor.cards import Language
+from tutor.clock import clock, minutes
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
@@ -12,11 +13,14 @@ from tutor.events import (
     GradingFailed,
     QuestionAsked,
     SessionStarted,
+    SummaryGiven,
 )
-from tutor.grading import Grade
+from tutor.grading import CENTRAL, Grade
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 
+REMINDED = 3
+"""With the step of this number at one question the learner is told that they may leave it."""
 QUOTED = 3
 """How many quotes feedback names at most."""
 
@@ -34,8 +38,9 @@ def fixed(interview: Interview, phrases: Phrases) -> str | None:
         return _to_command(interview, phrases)
     if any(isinstance(event, SessionStarted) for event in done):
         return _welcome(interview, phrases)
-    if graded(done):
-        return _joined([phrases("say.noted", interview.language), _lead(interview, phrases)], interview.language)
+    if latest := graded(done):
+        noted = phrases("say.late" if latest.late else "say.noted", interview.language)
+        return _joined([noted, *_leads(interview, phrases)], interview.language)
     return None
 
 
@@ -55,8 +60,9 @@ def _to_appeal(interview: Interview, phrases: Phrases) -> str:
         said = phrases("say.stays", language)
     else:
         said = phrases(f"say.{key}", language, quotes=_quotes([mark.quote], language))
-    lead = any(isinstance(event, QuestionAsked) for event in interview.turn) or interview.finished
-    return _joined([said, _lead(interview, phrases)] if lead else [said], language)
+    led = any(isinstance(event, QuestionAsked | FollowUpAsked | SummaryGiven) for event in interview.turn)
+    leads = _leads(interview, phrases) if led or interview.finished else []
+    return _joined([said, *leads], language)
 
 
 def _welcome(interview: Interview, phrases: Phrases) -> str:
@@ -64,59 +70,159 @@ def _welcome(interview: Interview, phrases: Phrases) -> str:
     assert started is not None
     key = "say.welcome_exam" if interview.exam else "say.welcome"
     mode = phrases(f"mode.{started.mode}_short", language)
-    return phrases(key, language, number=started.questions, mode=mode)
+    said = [phrases(key, language, number=started.questions, mode=mode)]
+    if started.question_seconds and started.total_seconds:
+        question, total = minutes(started.question_seconds), minutes(started.total_seconds)
+        said.append(phrases("say.clock_rules", language, question=question, total=total))
+    return _joined(said, language)
 
 
 def _to_command(interview: Interview, phrases: Phrases) -> str:
     language, current, done = interview.language, interview.current, interview.turn
     if interview.command == "end":
-        return phrases("say.ended", language)
+        return _joined([phrases("say.ended", language), *_pauses(interview, phrases)], language)
     if interview.command == "skip":
-        return _joined([phrases("say.skipped", language), _lead(interview, phrases)], language)
+        return _joined([*_skipped(interview, phrases), *_leads(interview, phrases)], language)
     if interview.command == "grade" and not interview.exam:
         return phrases("say.nothing_to_grade", language)
-    if current is None:
-        return phrases("say.over" if interview.finished else "say.no_question", language)
-    if interview.command == "repeat":
-        return _repeated(interview, current, phrases)
+    if interview.command == "shorter":
+        return phrases("say.shorter", language)
+    if current is None or interview.finished:
+        return _joined(_leads(interview, phrases) if interview.time_up else [
+            phrases("say.over" if interview.finished else "say.no_question", language)], language)  # fmt: skip
+    if interview.command == "why":
+        return current.asked.why[language] if current.asked.why else phrases("say.why_none", language)
+    if interview.command in ("repeat", "resume", "pause"):
+        return _with_clock(interview, current, phrases)
     if interview.exam:
         return phrases("say.exam_no_help", language)
+    if interview.command == "misread":
+        nothing = not current.said and not current.helps
+        taken_back = phrases("say.misread_nothing" if nothing else "say.misread", language)
+        return _joined([taken_back, _repeated(interview, current, phrases)], language)
     if any(isinstance(event, ExplanationGiven) for event in done):
         return phrases("say.explained", language)
     if any(isinstance(event, AnswerShown) for event in done):
         return phrases("say.shown", language)
-    if any(isinstance(event, FollowUpAsked) for event in done):
+    if interview.command == "easier" and (steps := _steps(interview)):
+        easier = phrases("say.easier_told" if "tell" in steps else "say.easier", language)
+        summed_up = any(isinstance(event, SummaryGiven) for event in done)
+        return _joined([easier, *(_leads(interview, phrases) if summed_up else [])], language)
+    if _steps(interview):
         return phrases("say.hinted", language)
     return phrases("say.explain_later" if interview.command == "explain" else "say.no_more_hints", language)
+
+
+def _skipped(interview: Interview, phrases: Phrases) -> list[str]:
+    """A word on the question that was left; none where it was answered and only a restatement was wanted."""
+    left = next((this for this in reversed(interview.rounds) if this.left), None)
+    answered = left and left.grade and (interview.exam or left.given_away)
+    return [] if answered else [phrases("say.skipped", interview.language)]
+
+
+def _steps(interview: Interview) -> list[str]:
+    """The steps of the dialogue that were taken in this turn."""
+    return [event.step for event in interview.turn if isinstance(event, FollowUpAsked)]
+
+
+def _with_clock(interview: Interview, current: Round, phrases: Phrases) -> str:
+    """The answer to "pause", "continue" and "repeat"."""
+    language = interview.language
+    again = _repeated(interview, current, phrases)
+    if not interview.exam:
+        return phrases("say.no_clock", language) if interview.command == "pause" else again
+    if interview.command == "pause":
+        return phrases("say.paused", language)
+    resumed = [phrases("say.resumed", language)] if interview.command == "resume" else []
+    return _joined([*resumed, again, *_time_left(interview, phrases)], language)
+
+
+def _time_left(interview: Interview, phrases: Phrases) -> list[str]:
+    left = clock(interview).total_left
+    return [] if left is None else [phrases("say.time_left", interview.language, total=minutes(left))]
+
+
+def _pauses(interview: Interview, phrases: Phrases) -> list[str]:
+    """How often and how long the exam was paused, if it was."""
+    now = clock(interview)
+    if not interview.exam or not now.pauses:
+        return []
+    return [phrases("say.time_pauses", interview.language, number=now.pauses, paused=minutes(now.paused_for))]
 
 
 def _repeated(interview: Interview, current: Round, phrases: Phrases) -> str:
     language = interview.language
     question = current.asked.question[language]
-    if not current.helps:
+    asked = [help_ for help_ in current.helps if help_.step != "tell"]
+    if not asked or current.given_away:
         return phrases("say.repeat", language, question=question)
-    return phrases("say.repeat_follow_up", language, question=question, follow_up=current.helps[-1].text[language])
+    return phrases("say.repeat_follow_up", language, question=question, follow_up=asked[-1].text[language])
 
 
-def _lead(interview: Interview, phrases: Phrases) -> str:
-    """The words that lead on: to a follow-up, the next question or the report."""
+def _leads(interview: Interview, phrases: Phrases) -> list[str]:
+    """The words that lead on: to a step of the dialogue, the summary, the next question or the report."""
     language = interview.language
-    if any(isinstance(event, FollowUpAsked) for event in interview.turn):
-        return phrases("say.follow", language)
+    summed_up = next((event for event in interview.turn if isinstance(event, SummaryGiven)), None)
+    if summed_up and summed_up.restate:
+        central = any(mark.weight >= CENTRAL for mark in summed_up.said)
+        wanted = "restate_brief" if interview.brief else "restate" if central else "restate_core"
+        return [phrases(f"say.{wanted}", language)]
+    if steps := _steps(interview):
+        return _to_step(interview, steps, phrases)
+    said = [phrases("say.left_out", language)] if summed_up else []
     if any(isinstance(event, QuestionAsked) for event in interview.turn):
-        return phrases("say.next", language)
-    return phrases("say.last" if interview.finished else "say.no_cards", language)
+        return [*said, phrases("say.next", language), *_time_left(interview, phrases)]
+    if interview.finished:
+        last = phrases("say.time_over" if interview.time_up else "say.last", language)
+        return [*said, last, *_pauses(interview, phrases)]
+    return [*said, phrases("say.no_cards", language)]
+
+
+def _to_step(interview: Interview, steps: Sequence[str], phrases: Phrases) -> list[str]:
+    """The words before a hint or a pointed question; "what else?" needs none."""
+    language = interview.language
+    helps = interview.rounds[-1].helps
+    if "tell" in steps:
+        told = sum(help_.step == "tell" for help_ in helps)
+        return [phrases("say.told_again" if told > 1 else "say.told", language)]
+    if "pump" in steps or interview.brief:
+        return []
+    taken = sum(help_.step in ("hint", "probe") for help_ in helps)
+    return [phrases("say.follow_skip" if taken == REMINDED else "say.follow", language)]
 
 
 def feedback(interview: Interview, phrases: Phrases) -> str:
     """Short, honest feedback on the latest grade: what came new, in the learner's own words, and what leads on."""
     this = next(this for this in reversed(interview.rounds) if this.grades)
-    before = this.grades[-2].grade if len(this.grades) > 1 else None
     language = interview.language
-    return _joined([*_verdicts(this.grades[-1].grade, before, language, phrases), _lead(interview, phrases)], language)
+    said = list(_found(this, language, phrases))
+    if interview.brief:
+        said = said[-1:]
+    return _joined([*said, *_leads(interview, phrases)], language)
+
+
+def _found(this: Round, language: Language, phrases: Phrases) -> list[str]:
+    """What the latest grade says that the one before did not; a restatement is taken by itself."""
+    latest = this.grades[-1]
+    if latest.after_showing:
+        covered = sum(mark.verdict == "covered" for mark in latest.grade.marks)
+        if not (covered or latest.grade.gate):
+            return [phrases("say.restated_none", language)]
+        count = phrases("say.restated", language, covered=covered, all=len(latest.grade.marks))
+        return [*_verdicts(latest.grade, None, language, phrases), *([count] if not latest.grade.gate else [])]
+    before = this.grades[-2] if len(this.grades) > 1 else None
+    if latest.latest == "dont_know" and (before or not latest.grade.gate):
+        return [phrases("say.no_matter", language)]
+    said = _verdicts(latest.grade, before.grade if before else None, language, phrases)
+    if set(latest.repeated) - set(before.repeated if before else ()):
+        nothing = phrases("say.nothing_new", language)
+        return [phrases("say.repeated", language), *(sentence for sentence in said if sentence != nothing)]
+    return said
 
 
 def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: Phrases) -> list[str]:
+    if grade.gate == "dont_know" and before:
+        return [phrases("say.no_matter", language)]
     if grade.gate:
         return [phrases(f"gate.{grade.gate}", language)]
     known = {(mark.key_point, mark.verdict) for mark in before.marks} if before else set()

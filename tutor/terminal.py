@@ -19,6 +19,7 @@ from tutor.events import (
     FollowUpAsked,
     QuestionAsked,
     SessionStarted,
+    SummaryGiven,
 )
 from tutor.formulas import readable
 from tutor.interview import Interview
@@ -72,7 +73,9 @@ class Terminal:
                 title = phrases(f"block.{event.step}", language)
                 return Panel(_formulas(event.text[language]), title=title, title_align="left", border_style="yellow")
             case AnswerGraded():
-                return self._grade(event, item.revealed, language)
+                return self._grade(event, item, language)
+            case SummaryGiven():
+                return self._summary(event, language)
             case ExplanationGiven():
                 title = phrases("block.explanation", language, question=event.question[language])
                 steps = "\n".join(f"{n}. {step[language]}" for n, step in enumerate(event.steps, start=1))
@@ -80,6 +83,17 @@ class Terminal:
             case AnswerShown():
                 title = phrases("block.reference", language, question=event.question[language])
                 return self._teaching(title, event.answer[language], event.sources, language)
+
+    def _summary(self, event: SummaryGiven, language: Language) -> RenderableType:
+        say = self._tutor.phrases
+        parts = [(say("block.summary_said", language), [f"“{harmless(quote)}”" for quote in event.quotes])]
+        parts.append((say("block.summary_missing", language), [mark.text[language] for mark in event.missing]))
+        body = [
+            Group(Styled(title, style="bold"), *(_formulas(f"• {line}") for line in lines))
+            for title, lines in parts
+            if lines
+        ]
+        return Panel(Group(*body), title=say("block.summary", language), title_align="left", border_style="green")
 
     def _topic(self, slug: str, language: Language) -> str:
         names = self._tutor.desk.shelf.topics
@@ -95,20 +109,20 @@ class Terminal:
             Padding(Markdown(listed), (0, 0, 0, 2)),
         )
 
-    def _grade(self, event: AnswerGraded, revealed: bool, language: Language) -> RenderableType:
+    def _grade(self, event: AnswerGraded, item: Happened, language: Language) -> RenderableType:
         phrases, grade = self._tutor.phrases, event.grade
         score = phrases("block.grade", language, score=grade.score)
         lines: list[RenderableType] = [Styled(f"{score} · {band(grade.score, language, phrases)}", style="bold")]
-        for mark in grade.marks:
+        for mark in (mark for mark in grade.marks if item.revealed or mark.key_point not in item.known):
             verdict = verdict_of(mark, language, phrases)
             weight = phrases(f"weight.{mark.weight}", language)
             line = Styled(f"{_SIGNS[mark.verdict]} {verdict} · {weight}", style=_COLOURS[mark.verdict])
-            if revealed or mark.verdict == "covered":
+            if item.revealed or mark.verdict == "covered":
                 line.append(f" — {readable(mark.text[language])}", style="default")
             lines.append(Padding(line, (0, 0, 0, 2)))
             if mark.quote:
                 lines.append(Padding(Styled(f"“{harmless(mark.quote)}”", style="reverse"), (0, 0, 0, 6)))
-        if not revealed:
+        if item.withheld:
             lines.append(Padding(Styled(phrases("block.open_points", language), style="italic"), (0, 0, 0, 2)))
         for found in grade.misconceptions:
             heading = phrases("block.misconception", language)
@@ -122,6 +136,27 @@ class Terminal:
 
 def _formulas(text: str, style: str = "") -> Styled:
     return Styled(readable(text), style=style)
+
+
+def chosen_preset(tutor: Tutor, language: Language, stdin: TextIO | None = None) -> str:
+    """The ready-made interview that the person at the terminal picks; none in a pipe, or for an empty line."""
+    source = stdin or sys.stdin
+    presets = tutor.desk.shelf.offered()
+    if not presets or not source.isatty():
+        return ""
+    console = Console(highlight=False)
+    console.print(tutor.phrases("terminal.presets", language))
+    for number, preset in enumerate(presets.values(), start=1):
+        console.print(f"  {number}  {preset.name[language]}", Styled(preset.about[language], style="bright_black"))
+    while True:
+        line = _read(source, console, tutor.phrases("terminal.preset_prompt", language))
+        picked = (line or "").strip()
+        if not picked:
+            return ""
+        if picked in presets:
+            return picked
+        if picked.isdigit() and 1 <= int(picked) <= len(presets):
+            return list(presets)[int(picked) - 1]
 
 
 def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarted, stdin: TextIO | None = None) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, ToolException, tool
 
-from tutor import dialogue
-from tutor.cards import Card, Shelf, Source
+from tutor import clock, dialogue, planning
+from tutor.cards import Card, Shelf, Source, Text
 from tutor.errors import NotGraded
 from tutor.events import (
     AnswerGraded,
@@ -21,11 +21,12 @@ from tutor.events import (
     FollowUpAsked,
     GradingFailed,
     QuestionAsked,
+    Step,
     to_json,
 )
 from tutor.grading import Grader, appealed
 from tutor.interview import Interview, Round
-from tutor.planning import eligible, next_card
+from tutor.prompts import Phrases
 from tutor.search import CardSearch
 
 
@@ -35,12 +36,13 @@ class Desk:
     A plain class on purpose: LangChain copies every argument of a tool through pydantic, and would copy all cards.
     """
 
-    __slots__ = ("grader", "search", "shelf")
+    __slots__ = ("grader", "phrases", "search", "shelf")
 
-    def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch) -> None:
+    def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch, phrases: Phrases) -> None:
         self.shelf = shelf
         self.grader = grader
         self.search = search
+        self.phrases = phrases
 
 
 Runtime = ToolRuntime[Any, Any]
@@ -97,9 +99,10 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
         raise ToolException("A question is open. Wait for the answer, or let the learner say skip.")
     if topic and topic not in shelf.counts():
         raise ToolException(f"There is no topic {topic}. Topics: {', '.join(shelf.counts())}.")
-    card = next_card(shelf, interview, topic or None)
-    if card is None:
+    chosen = planning.next_card(shelf, interview, topic or None)
+    if chosen is None:
         raise ToolException("There are no more cards for these choices. Say so and end the interview.")
+    card = chosen.card
     asked = QuestionAsked(
         card_id=card.id,
         topic=card.topic,
@@ -108,6 +111,7 @@ def ask_question(runtime: Runtime, topic: str = "") -> Result:
         of=interview.started.questions,
         question=card.question,
         sources=card.sources,
+        why=_both(_desk(runtime).phrases, f"why.{chosen.reason}"),
     )
     return _result(asked, question=card.question[interview.language], number=asked.number, of=asked.of)
 
@@ -122,16 +126,22 @@ def grade_answer(runtime: Runtime) -> Result:
     if not this.answer.strip():
         raise ToolException("The learner has not answered yet. Wait for the answer.")
     try:
-        grade = desk.grader.grade(card, this.answer)
+        latest = desk.grader.grade(card, this.said[-1]) if dialogue.needs_second_look(this) else None
+        whole = desk.grader.grade(card, this.answer)
     except NotGraded:
         return _not_graded(card)
+    grade = dialogue.earned(card, whole, this, latest)
+    won = dialogue.newly_covered(grade, this.grade) or this.given_away
     graded = AnswerGraded(
         card_id=card.id,
         answer=this.answer,
         grade=grade,
-        helps=len(this.helps),
+        helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
         grader=grade.grader,
+        latest=None if won else dialogue.gate(this.said[-1], desk.phrases.words("asks.giving_up")),
+        repeated=tuple(sorted(this.told & dialogue.newly_covered(whole, None))) if grade != whole else (),
+        late=clock.late(interview, this),
     )
     return _graded(interview, graded)
 
@@ -146,7 +156,7 @@ def _heard_appeal(interview: Interview, desk: Desk) -> Result:
     mark = appealed(last.grade, card, interview.appeal)
     if mark is None:
         raise ToolException("Every key point of that answer is covered; there is nothing to reopen. Say so.")
-    answer = "\n\n".join(this.said[:-1])
+    answer = "\n\n".join(this.said[this.given_at if last.after_showing else 0 : -1])
     try:
         grade = desk.grader.reconsidered(card, answer, last.grade, mark.key_point, interview.appeal)
     except NotGraded:
@@ -155,7 +165,7 @@ def _heard_appeal(interview: Interview, desk: Desk) -> Result:
         card_id=card.id,
         answer=this.answer,
         grade=grade,
-        helps=len(this.helps) + 1,
+        helps=last.helps + 1,
         after_showing=last.after_showing,
         grader=grade.grader,
         appealed=mark.key_point,
@@ -180,23 +190,54 @@ def _graded(interview: Interview, graded: AnswerGraded) -> Result:
 
 
 @_tool
-def ask_follow_up(runtime: Runtime, step: Literal["", "hint"] = "") -> Result:
-    """Take one step at the weakest key point of the open question: a hint or a pointed question.
+def ask_follow_up(runtime: Runtime, step: Literal["", "hint", "easier", "summary"] = "") -> Result:
+    """Take the next step of the dialogue about the open question: what else, a hint, a pointed question, the key point
+    itself, at last the summary.
 
     Args:
-        step: "hint" when the learner wants help; otherwise leave it empty and the right step is chosen.
+        step: "hint" when the learner wants help, "easier" when it is too hard for them; otherwise leave it empty and
+            the right step is chosen.
     """
-    interview = _interview(runtime)
-    this, card = _open_round(interview, _desk(runtime).shelf)
-    if interview.exam:
+    interview, desk = _interview(runtime), _desk(runtime)
+    if step == "summary" and interview.rounds and interview.rounds[-1].left:
+        return _summed_up(interview.rounds[-1], brief=interview.brief)
+    this, card = _open_round(interview, desk.shelf)
+    if interview.exam and not interview.follows_up(this):
         raise ToolException("This is an exam: no help and no follow-ups. Say that answers come after the end.")
-    found = dialogue.follow_up(card, this, step or None)
-    if found is None:
+    if this.given_away:
+        raise ToolException("The answer has been given. Let the learner say it in their own words, or say skip.")
+    wanted = step in ("hint", "easier")
+    if wanted:
+        taken = dialogue.requested_step(card, this, easier=step == "easier")
+    elif this.grade is None:
+        raise ToolException("The learner has not answered yet. Wait for the answer.")
+    elif interview.exam:
+        taken = "pump", ""
+    else:
+        taken = dialogue.next_step(this, brief=interview.brief)
+        if taken is None:
+            return _summed_up(this, brief=interview.brief)
+    if taken is None:
         raise ToolException("There is nothing left to hint at or ask about here. Let the learner go on or say skip.")
-    point, taken = found
-    text = point.hint if taken == "hint" else point.probe
-    asked = FollowUpAsked(card_id=card.id, key_point=point.id, step=taken, text=text, requested=step == "hint")
-    return _result(asked, step=taken, text=text[interview.language])
+    text = _step_text(card, desk.phrases, *taken, exam=interview.exam)
+    asked = FollowUpAsked(card_id=card.id, key_point=taken[1], step=taken[0], text=text, requested=wanted)
+    return _result(asked, step=taken[0], text=text[interview.language])
+
+
+def _step_text(card: Card, phrases: Phrases, step: Step, key_point: str, *, exam: bool) -> Text:
+    if step == "pump":
+        return _both(phrases, "say.pump_exam" if exam else "say.pump")
+    point = next(point for point in card.key_points if point.id == key_point)
+    return {"hint": point.hint, "probe": point.probe, "tell": point.text}[step]
+
+
+def _summed_up(this: Round, *, brief: bool) -> Result:
+    given = dialogue.summary(this, brief=brief)
+    return _result(given, step="summary", restate=given.restate, key_points_said=len(given.said))
+
+
+def _both(phrases: Phrases, key: str) -> Text:
+    return Text(en=phrases(key, "en"), zh=phrases(key, "zh"))
 
 
 @_tool
@@ -255,8 +296,3 @@ def _guard(interview: Interview, card: Card) -> None:
 
 
 TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer)
-
-
-def askable(shelf: Shelf, topics: tuple[str, ...], wanted: int) -> int:
-    """How many questions an interview over these topics can have."""
-    return min(wanted, len(eligible(shelf, topics)))

@@ -3,6 +3,7 @@
 Front ends call `reply` and show what comes; they may leave at any time, the turn ends all the same.
 """
 
+import re
 import threading
 import time
 import unicodedata
@@ -40,7 +41,8 @@ from tutor.matching import squeeze
 from tutor.models import Engine
 from tutor.models.metering import Meter, metered
 from tutor.people import People
-from tutor.progress import Progress, Sitting, due, progress
+from tutor.planning import with_past
+from tutor.progress import Progress, Sitting, due, latest_scores, progress
 from tutor.prompts import Phrases
 from tutor.report import Report, report
 from tutor.settings import Settings
@@ -101,6 +103,8 @@ class Tutor:
 
         With the `session` (from `new_session`) and `message_id` of an earlier attempt, that one is brought to its end.
         """
+        if choices.mode == "practice":
+            choices = self._with_past(learner, choices)
         session = session or new_session()
         history = ChromaHistory(self.store, learner, session)
         history.records()
@@ -163,25 +167,48 @@ class Tutor:
             message = learner_message("", uuid.uuid4().hex, LanguageChosen(language=language))
             history.append([message], at=self._clock())
 
-    def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
-        """What a message is besides an answer or a request: a command, or an appeal against a grade."""
-        if command := self.command_in(text):
-            return CommandGiven(command=command)
-        said = squeeze(text[:100])
-        appeals = any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal"))
-        return AppealMade() if appeals and interview.appealable else None
-
     def command_in(self, text: str) -> Command | None:
         """The command that the whole text is, in either language."""
-        said = squeeze(text) if len(text) < 100 else ""
+        said = {squeeze(text), self._plain(text)} - {""} if len(text) < 100 else set()
         for command in COMMANDS:
-            if said and any(said == squeeze(word) for word in self.phrases.words(f"commands.{command}")):
+            if any(squeeze(word) in said for word in self.phrases.words(f"commands.{command}")):
                 return command
         return None
+
+    def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
+        """What a message is besides an answer or a request: a command, or an appeal against a grade.
+
+        "Not what I meant" may be followed by what was meant. "Continue" means the next question where an answer was
+        given and nothing but a restatement is asked for.
+        """
+        command = self.command_in(text)
+        if command == "resume" and not interview.exam and interview.current and interview.current.given_away:
+            command = "skip"
+        if command:
+            return CommandGiven(command=command)
+        said = squeeze(text[:100])
+        if interview.appealable and any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal")):
+            return AppealMade()
+        head, mark, rest = _first_clause(text)
+        if mark and self.command_in(head) == "misread":
+            return CommandGiven(command="misread", rest=rest)
+        return None
+
+    def _plain(self, text: str) -> str:
+        """The text without the politeness around it, squeezed."""
+        said = squeeze(text)
+        for word in self.phrases.words("asks.polite"):
+            polite = squeeze(word)
+            said = (said.removeprefix(polite) or said).removesuffix(polite) or said
+        return said
 
     def transcript(self, learner: str, session: str) -> list[BaseMessage]:
         """The messages of a session, oldest first; none for a session that this learner does not have."""
         return self._history(learner, session).messages
+
+    def now(self) -> float:
+        """The time in seconds, as it is written to the transcripts."""
+        return self._clock()
 
     def interview(self, learner: str, session: str) -> Interview:
         """Where the session stands."""
@@ -206,6 +233,11 @@ class Tutor:
             return [], 0
         before = [message for r in records if r.order < answers[0].order for message in r.messages]
         return [*before, *answers[0].messages], len(before)
+
+    def _with_past(self, learner: str, choices: SessionStarted) -> SessionStarted:
+        """The choices with what the learner's earlier interviews say about cards and topics."""
+        shelf, earlier = self.desk.shelf, self.sittings(learner)
+        return with_past(choices, shelf, latest_scores(earlier), due(earlier, shelf), self._clock())
 
     def sittings(self, learner: str) -> tuple[Sitting, ...]:
         """The learner's interviews as progress sees them, from all accounts, the oldest first."""
@@ -324,6 +356,12 @@ def waiting(records: Sequence[Record]) -> list[Record]:
         and record.sequence > answered
         and not isinstance(event_of(record.messages[0]), LanguageChosen)
     ]
+
+
+def _first_clause(text: str) -> tuple[str, str, str]:
+    """The words up to the first comma, full stop or the like, that mark, and the rest."""
+    found = re.search(r"[,.;:!，。；：！、\n]+\s*", text)
+    return (text[: found.start()], found.group(), text[found.end() :].strip()) if found else (text, "", "")
 
 
 def is_something(text: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tutor import planning
 from tutor.accounts import DAILIES, Accounts
 from tutor.cards import Language
 from tutor.chat.inbox import Inbox
@@ -31,7 +32,6 @@ from tutor.events import SessionStarted
 from tutor.facts import Facts
 from tutor.history import digest
 from tutor.interview import Interview
-from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 
 
@@ -116,11 +116,12 @@ class Chat(Inbox):
         assert isinstance(wish, Start)
         shelf = self.tutor.desk.shelf
         topics = tuple(topic for topic in wish.topics if topic in shelf.counts())
-        return SessionStarted(
-            language=self.language(incoming),
+        return planning.choices(
+            shelf,
+            self.language(incoming),
             topics=topics,
             level=wish.level,
-            questions=askable(shelf, topics, wish.questions),
+            questions=wish.questions,
             mode=wish.mode,
             seed=seed,
         )

@@ -1,7 +1,7 @@
 """What happened in a turn as posts: sections of blocks, buttons, a file. Every platform draws them its own way."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from langchain_core.messages import BaseMessage
@@ -9,7 +9,7 @@ from langchain_core.messages import BaseMessage
 from tutor import costs
 from tutor.cards import Language, Source, Text
 from tutor.chat.markup import Block, Span, blocks, plain
-from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
+from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.grading import Mark
 from tutor.interview import Interview
 from tutor.prompts import Phrases
@@ -134,6 +134,8 @@ class Writer:
                 return Section(blocks(event.question[language], ours=True), title, "question")
             case FollowUpAsked():
                 return Section(blocks(event.text[language], ours=True), self.say(f"block.{event.step}"), "follow_up")
+            case SummaryGiven():
+                return Section(tuple(self._summary(event)), self.say("block.summary"), "teaching")
             case AnswerGraded():
                 return Section(tuple(self._grade(event, item.revealed)), self._grade_title(event), "grade")
             case ExplanationGiven():
@@ -141,6 +143,17 @@ class Writer:
                 return self._teaching("block.explanation", event.question, steps, event.sources)
             case AnswerShown():
                 return self._teaching("block.reference", event.question, event.answer[language], event.sources)
+
+    def _summary(self, event: SummaryGiven) -> Iterator[Block]:
+        """What the learner said themselves, in their words, and what belongs to it besides."""
+        parts = (
+            ("block.summary_said", [plain(f"“{quote}”") for quote in event.quotes]),
+            ("block.summary_missing", [blocks(mark.text[self.language], ours=True)[0] for mark in event.missing]),
+        )
+        for key, lines in parts:
+            if lines:
+                yield Block("heading", (Span(self.say(key)),))
+                yield from (replace(line, kind="item", marker="•") for line in lines)
 
     def _teaching(self, key: str, question: Text, text: str, sources: Sequence[Source]) -> Section:
         title = self.say(key, question="".join(block.text for block in blocks(question[self.language], ours=True)))

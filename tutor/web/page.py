@@ -15,15 +15,16 @@ from typing import Any
 import gradio as gr
 from fastapi import Request
 
+from tutor import planning
 from tutor.cards import LANGUAGES, LEVELS, Language
+from tutor.clock import Clock, clock, minutes
 from tutor.describing import described
 from tutor.errors import HistoryError, TutorError
-from tutor.events import BUTTONS, Command, Event, SessionStarted
+from tutor.events import BUTTONS, Command, Event
 from tutor.html import markdown
 from tutor.interview import Interview, after
 from tutor.sessions import line
 from tutor.shown import asks, shown, visible
-from tutor.tools import askable
 from tutor.tutor import NotSent, Tutor, Watcher
 from tutor.web.accounts import AccountsPart
 from tutor.web.render import Message, Renderer, learner_said, tutor_said
@@ -56,6 +57,13 @@ document.addEventListener('input', (event) => {
   const session = new URL(window.location).searchParams.get('session');
   if (session) localStorage.setItem('draft:' + session, event.target.value);
 });
+setInterval(() => document.querySelectorAll('#clock b[data-seconds]').forEach((shown) => {
+  shown.from = shown.from || performance.now();
+  const gone = shown.dataset.paused ? 0 : (performance.now() - shown.from) / 1000;
+  const left = Math.max(0, Math.round(shown.dataset.seconds - gone));
+  shown.textContent = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
+  shown.classList.toggle('over', left === 0);
+}), 500);
 </script>"""
 _SENT_JS = (
     """(session, box) => { if (!box && session) localStorage.removeItem('draft:' + session); return [session, box]; }"""
@@ -69,10 +77,12 @@ class _Parts:
     language: gr.Radio
     head: gr.HTML
     new: gr.Accordion
+    preset: gr.Dropdown
     topics: gr.Dropdown
     level: gr.Dropdown
     number: gr.Slider
     mode: gr.Radio
+    minutes: gr.Slider
     start: gr.Button
     earlier: gr.Accordion
     sessions: gr.Dropdown
@@ -85,6 +95,8 @@ class _Parts:
     hurry: gr.Button
     models: gr.Accordion
     settings: gr.HTML
+    clock: gr.HTML
+    pause: gr.Button
     session: gr.Textbox
     message_id: gr.Textbox
 
@@ -95,8 +107,8 @@ class _Parts:
     @property
     def labelled(self) -> list[Any]:
         return [
-            self.language, self.head, self.new, self.topics, self.level, self.number, self.mode, self.start,
-            self.earlier, self.sessions, self.open, self.send, *self.commands.values(),
+            self.language, self.head, self.new, self.preset, self.topics, self.level, self.number, self.mode,
+            self.minutes, self.start, self.earlier, self.sessions, self.open, self.send, *self.commands.values(),
             self.hurry, self.models, self.settings,
         ]  # fmt: skip
 
@@ -127,10 +139,12 @@ class Page:
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 with gr.Accordion(elem_id="new") as new:
+                    preset = gr.Dropdown(self._presets(language), value="", elem_id="preset")
                     topics = gr.Dropdown(self._topics(language), multiselect=True, elem_id="topics")
                     level = gr.Dropdown(self._levels(language), value="any", elem_id="level")
                     number = gr.Slider(1, QUESTIONS, value=5, step=1, elem_id="number")
                     mode = gr.Radio(self._modes(language), value="practice", elem_id="mode")
+                    minutes_ = gr.Slider(0, 30, value=planning.MINUTES, step=1, elem_id="minutes", visible=False)
                     start = gr.Button(variant="primary", elem_id="start")
                 with gr.Accordion(elem_id="earlier", open=False) as earlier:
                     sessions = gr.Dropdown(elem_id="sessions", allow_custom_value=True)
@@ -144,6 +158,9 @@ class Page:
                     feedback_options=None, group_consecutive_messages=False, buttons=[], layout="panel",
                 )  # fmt: skip
                 notice = gr.Markdown(elem_id="notice")
+                with gr.Row(elem_id="time"):
+                    clock_ = gr.HTML(elem_id="clock", visible=False)
+                    pause = gr.Button(elem_id="pause", size="sm", scale=0, min_width=120, visible=False)
                 with gr.Row():
                     box = gr.Textbox(elem_id="box", lines=1, max_lines=12, scale=5, autofocus=True)
                     send = gr.Button(variant="primary", elem_id="send", scale=1, min_width=90)
@@ -153,42 +170,48 @@ class Page:
         with gr.Row(elem_id="hidden"):
             session = gr.Textbox(elem_id="session", container=False)
             message_id = gr.Textbox(elem_id="message-id", container=False)
-        return _Parts(choice, head, new, topics, level, number, mode, start, earlier, sessions, open_, conversation,
-                      notice, box, send, commands, hurry, models, settings, session, message_id)  # fmt: skip
+        return _Parts(choice, head, new, preset, topics, level, number, mode, minutes_, start, earlier, sessions, open_,
+                      conversation, notice, box, send, commands, hurry, models, settings, clock_, pause, session,
+                      message_id)  # fmt: skip
 
     def _wire(self, blocks: gr.Blocks, parts: _Parts) -> None:
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         turn_out = [parts.conversation, parts.notice, parts.box, parts.message_id, parts.session]
-        choices = [parts.language, parts.topics, parts.level, parts.number, parts.mode]
+        choices = [parts.language, parts.preset, parts.topics, parts.level, parts.number, parts.mode, parts.minutes]
         here = [parts.session, parts.language]
         self._accounts.wire(parts.language)
+        timed = [parts.clock, parts.pause]
 
         loaded = blocks.load(self._load, None, parts.all, **private)
         loaded.then(None, here, here, js=_ADDRESS_JS, **private)
         loaded.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_DRAFT_JS, **private)
-        loaded.then(self._go_on, here, turn_out, **private)
+        loaded.then(self._go_on, here, turn_out, **private).then(self._time, here, timed, **private)
 
         switched = parts.language.input(self._switch, here, parts.all, **private)
-        switched.then(None, here, here, js=_ADDRESS_JS, **private)
+        switched.then(None, here, here, js=_ADDRESS_JS, **private).then(self._time, here, timed, **private)
+
+        parts.preset.input(self._fill_in, [parts.preset], [parts.topics, parts.level, parts.number], **private)
+        parts.mode.input(self._offer_clock, [parts.mode], [parts.minutes], **private)
 
         started = parts.start.click(
             self._start, choices, [*turn_out, *parts.labelled], concurrency_limit=None, **private
         )
-        started.then(None, here, here, js=_ADDRESS_JS, **private)
+        started.then(None, here, here, js=_ADDRESS_JS, **private).then(self._time, here, timed, **private)
 
         opened = parts.open.click(self._open, [parts.sessions, parts.language], parts.all, **private)
-        opened.then(None, here, here, js=_ADDRESS_JS, **private)
+        opened.then(None, here, here, js=_ADDRESS_JS, **private).then(self._time, here, timed, **private)
         opened.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_DRAFT_JS, **private)
 
         said = [parts.box, parts.session, parts.message_id, parts.language]
         for trigger in (parts.send.click, parts.box.submit):
             sent = trigger(self._send, said, turn_out, concurrency_limit=None, concurrency_id="turn", **private)
             sent.then(None, [parts.session, parts.box], [parts.session, parts.box], js=_SENT_JS, **private)
-        for command, button in parts.commands.items():
+            sent.then(self._time, here, timed, **private)
+        for command, button in [*parts.commands.items(), (None, parts.pause)]:
             button.click(
                 self._command(command), [parts.session, parts.message_id, parts.language], turn_out,
                 concurrency_limit=None, concurrency_id="turn", **private,
-            )  # fmt: skip
+            ).then(self._time, here, timed, **private)  # fmt: skip
 
         parts.hurry.click(self._hurry, parts.session, None, queue=False, **private)
 
@@ -233,17 +256,27 @@ class Page:
         return [*labels, conversation, notice, self._box(language, keep_text), session, uuid.uuid4().hex]
 
     def _start(
-        self, language: Language, topics: list[str], level: str, number: float, mode: str, request: gr.Request
+        self,
+        language: Language,
+        preset: str | None,
+        topics: list[str],
+        level: str,
+        number: float,
+        mode: str,
+        minutes_: float,
+        request: gr.Request,
     ) -> Iterator[list[Any]]:
         learner = learner_of(self.tutor, request)
         shelf = self.tutor.desk.shelf
-        chosen = tuple(topic for topic in topics or () if topic in shelf.counts())
-        choices = SessionStarted(
-            language=language,
-            topics=chosen,
+        choices = planning.choices(
+            shelf,
+            language,
+            preset=preset or "",
+            topics=tuple(topic for topic in topics or () if topic in shelf.counts()),
             level=next((known for known in LEVELS if known == level), None),
-            questions=askable(shelf, chosen, max(1, min(QUESTIONS, int(number)))),
+            questions=max(1, min(QUESTIONS, int(number))),
             mode="exam" if mode == "exam" else "practice",
+            minutes=max(0.0, min(60.0, float(minutes_))),
             seed=random.randrange(2**31),
         )
         session = self.tutor.start(learner, choices)
@@ -261,12 +294,16 @@ class Page:
 
         yield from self._turn(learner, session, language, run, said=text or "")
 
-    def _command(self, command: Command) -> Any:
+    def _command(self, command: Command | None) -> Any:
+        """What a button does; that of the clock, which has no command, pauses and goes on in turn."""
+
         def press(session: str, message_id: str, language: Language, request: gr.Request) -> Iterator[list[Any]]:
             learner = learner_of(self.tutor, request)
 
             def run(watcher: Watcher) -> None:
-                self.tutor.give(learner, session, command, message_id=message_id, watcher=watcher)
+                paused = command is None and clock(self.tutor.interview(learner, session)).paused
+                given = command or ("resume" if paused else "pause")
+                self.tutor.give(learner, session, given, message_id=message_id, watcher=watcher)
 
             yield from self._turn(learner, session, language, run)
 
@@ -325,7 +362,44 @@ class Page:
             return self.tutor.phrases("model.again", language)
         return self.tutor.phrases("model.pause", language, seconds=f"{last.seconds:.0f}")
 
+    def _fill_in(self, preset: str) -> list[Any]:
+        """The choices of a ready-made interview, which can still be changed."""
+        ready = self.tutor.desk.shelf.offered().get(preset)
+        if ready is None:
+            return [gr.update(value=[]), gr.update(value="any"), gr.update(value=planning.QUESTIONS)]
+        return [
+            gr.update(value=list(ready.topics)),
+            gr.update(value=ready.level or "any"),
+            gr.update(value=ready.questions),
+        ]
+
+    def _offer_clock(self, mode: str) -> Any:
+        return gr.update(visible=mode == "exam")
+
+    def _time(self, session: str, language: Language, request: gr.Request) -> list[Any]:
+        """The clock of an exam and the button that stops it; nothing in practice."""
+        interview = self.tutor.interview(learner_of(self.tutor, request), session) if session else Interview()
+        now = clock(interview, self.tutor.now())
+        if not interview.exam or interview.finished or not now.limited:
+            return [gr.update(value="", visible=False), gr.update(visible=False)]
+        label = self.tutor.phrases("page.resume" if now.paused else "page.pause", language)
+        return [gr.update(value=self._clock_face(now, language), visible=True), gr.update(value=label, visible=True)]
+
     # What the page shows
+
+    def _clock_face(self, now: Clock, language: Language) -> str:
+        """The time left, which the browser counts down, and the pauses."""
+        say, paused = self.tutor.phrases, ' data-paused="1"' if now.paused else ""
+        shown = [
+            f'{say(f"page.clock_{name}", language)} <b data-seconds="{left:.0f}"{paused}>{minutes(left)}</b>'
+            for name, left in (("question", now.question_left), ("total", now.total_left))
+            if left is not None
+        ]
+        if now.paused:
+            shown.append(say("page.clock_paused", language))
+        if now.pauses:
+            shown.append(say("page.clock_pauses", language, number=now.pauses, paused=minutes(now.paused_for)))
+        return " · ".join(shown)
 
     def _told(self, error: TutorError, language: Language) -> str:
         """The error in words for the learner; those of storage are written for whoever runs the tutor."""
@@ -364,10 +438,12 @@ class Page:
             gr.update(label=say("language"), value=language),
             self._head(language),
             gr.update(label=say("new"), open=not active),
+            gr.update(label=say("preset"), choices=self._presets(language), value=""),
             gr.update(label=say("topics"), choices=self._topics(language)),
             gr.update(label=say("level"), choices=self._levels(language), value="any"),
             gr.update(label=say("number")),
             gr.update(label=say("mode"), choices=self._modes(language), value="practice"),
+            gr.update(label=say("minutes"), visible=False),
             gr.update(value=say("start")),
             gr.update(label=say("sessions")),
             gr.update(label=say("sessions"), choices=entries, value=entries[0][1] if entries else None),
@@ -378,6 +454,11 @@ class Page:
             gr.update(label=self.tutor.phrases("settings.title", language)),
             self._settings(language),
         ]
+
+    def _presets(self, language: Language) -> list[tuple[str, str | int | float]]:
+        free = (self.tutor.phrases("page.preset_free", language), "")
+        presets = self.tutor.desk.shelf.offered()
+        return [free, *((preset.name[language], slug) for slug, preset in presets.items())]
 
     def _topics(self, language: Language) -> list[tuple[str, str | int | float]]:
         shelf = self.tutor.desk.shelf

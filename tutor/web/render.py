@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from tutor.cards import Language, Source, Text
 from tutor.costs import lines
-from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked
+from tutor.events import AnswerGraded, AnswerShown, ExplanationGiven, FollowUpAsked, QuestionAsked, SummaryGiven
 from tutor.grading import Found, Mark
 from tutor.html import inline, markdown
 from tutor.prompts import Phrases
@@ -77,7 +77,16 @@ class Renderer:
                 yield f'<section class="{event.step}"><h3>{self._say(f"block.{event.step}")}</h3>'
                 yield f"{markdown(event.text[language])}</section>"
             case AnswerGraded():
-                yield from self._grade(event, item.revealed)
+                yield from self._grade(event, item)
+            case SummaryGiven():
+                yield f'<section class="summary"><h3>{self._say("block.summary")}</h3>'
+                if event.quotes:
+                    quotes = "".join(f"<li><q>{escape(quote)}</q></li>" for quote in event.quotes)
+                    yield f"<h4>{self._say('block.summary_said')}</h4><ul>{quotes}</ul>"
+                if event.missing:
+                    texts = "".join(f"<li>{inline(mark.text[language])}</li>" for mark in event.missing)
+                    yield f"<h4>{self._say('block.summary_missing')}</h4><ul>{texts}</ul>"
+                yield "</section>"
             case ExplanationGiven():
                 steps = "".join(f"<li>{markdown(step[language])}</li>" for step in event.steps)
                 title = self._inline("block.explanation", event.question)
@@ -100,17 +109,17 @@ class Renderer:
         )
         return f"<h4>{self._say('block.sources')}</h4><ul>{listed}</ul>"
 
-    def _grade(self, event: AnswerGraded, revealed: bool) -> Iterator[str]:
-        grade, language = event.grade, self._language
+    def _grade(self, event: AnswerGraded, item: Happened) -> Iterator[str]:
+        grade, language, revealed = event.grade, self._language, item.revealed
         score = self._say("block.grade", score=grade.score)
         meaning = escape(band(grade.score, language, self._phrases))
         yield f'<section class="grade"><h3>{score} <small>{meaning}</small></h3>'
         if any(mark.quote for mark in grade.marks) or grade.misconceptions:
             yield f"<h4>{self._say('block.evidence')}</h4><blockquote>{self._evidence(event)}</blockquote>"
         yield f'<h4>{self._say("block.key_points")}</h4><ul class="marks{"" if revealed else " open"}">'
-        yield from (self._mark(mark, revealed) for mark in grade.marks)
+        yield from (self._mark(mark, revealed) for mark in grade.marks if revealed or mark.key_point not in item.known)
         yield "</ul>"
-        if not revealed:
+        if item.withheld:
             yield f'<p class="note">{self._say("block.open_points")}</p>'
         for found in grade.misconceptions:
             heading = self._say("block.misconception")
