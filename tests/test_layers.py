@@ -22,7 +22,7 @@ LAYERS = [
     {"progress", "reporting"},
     {"costs", "describing"},
     {"chat.markup", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
-    {"models.breaker", "models.metering"},
+    {"models.breaker", "models.metering", "models.raised"},
     {"models.calling", "requests"},
     {"models.provider"},
     {"judging", "models"},

@@ -47,7 +47,7 @@ def says(text: str) -> AIMessage:
 ONE: dict[str, Any] = {"topics": ("memory",), "questions": 1}
 SCRIPTS: dict[str, Script] = {
     "practice-en": (
-        {"questions": 2},
+        {"questions": 2, "seed": 0},
         ["hint", "it adds the product of two low-rank matrices BA", says("Right, two low-rank factors. One more step."),
          "the base weights are frozen and B starts at zero", says("Good: frozen weights and a zero start."),
          "no idea", says("That is honest. Here is a hint."),
@@ -56,7 +56,7 @@ SCRIPTS: dict[str, Script] = {
          "explain", "show", "skip", "end"],
     ),
     "practice-zh": (
-        {"language": "zh", "questions": 2},
+        {"language": "zh", "questions": 2, "seed": 0},
         ["提示", "冻结原权重，加两个低秩矩阵 BA，B 初始化为零，合并后没有额外延迟",
          says("冻结原权重、低秩矩阵，都说对了。我们看下一题。"),
          "不知道", says("坦白说不知道没关系，先看提示。"),

@@ -1,7 +1,7 @@
 """What happened in a turn as posts: sections of blocks, buttons, a file. Every platform draws them its own way."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from langchain_core.messages import BaseMessage
@@ -137,23 +137,12 @@ class Writer:
             case SummaryGiven():
                 return Section(tuple(self._summary(event)), self.say("block.summary"), "teaching")
             case AnswerGraded():
-                return Section(tuple(self._grade(event, item.revealed)), self._grade_title(event), "grade")
+                return Section(tuple(self._grade(event, item)), self._grade_title(event), "grade")
             case ExplanationGiven():
                 steps = "\n".join(f"{number}. {step[language]}" for number, step in enumerate(event.steps, start=1))
                 return self._teaching("block.explanation", event.question, steps, event.sources)
             case AnswerShown():
                 return self._teaching("block.reference", event.question, event.answer[language], event.sources)
-
-    def _summary(self, event: SummaryGiven) -> Iterator[Block]:
-        """What the learner said themselves, in their words, and what belongs to it besides."""
-        parts = (
-            ("block.summary_said", [plain(f"“{quote}”") for quote in event.quotes]),
-            ("block.summary_missing", [blocks(mark.text[self.language], ours=True)[0] for mark in event.missing]),
-        )
-        for key, lines in parts:
-            if lines:
-                yield Block("heading", (Span(self.say(key)),))
-                yield from (replace(line, kind="item", marker="•") for line in lines)
 
     def _teaching(self, key: str, question: Text, text: str, sources: Sequence[Source]) -> Section:
         title = self.say(key, question="".join(block.text for block in blocks(question[self.language], ours=True)))
@@ -169,10 +158,22 @@ class Writer:
         score = event.grade.score
         return f"{self.say('block.grade', score=score)} · {band(score, self.language, self._phrases)}"
 
-    def _grade(self, event: AnswerGraded, revealed: bool) -> Iterator[Block]:
+    def _summary(self, event: SummaryGiven) -> Iterator[Block]:
+        """What the learner said themselves, and what belongs to the answer besides."""
+        if event.quotes:
+            yield Block("heading", (Span(self.say("block.summary_said")),))
+            yield from (plain(quote, "quote") for quote in event.quotes)
+        if event.missing:
+            yield Block("heading", (Span(self.say("block.summary_missing")),))
+        for mark in event.missing:
+            text = blocks(mark.text[self.language], ours=True)
+            yield Block("item", text[0].spans if text else (), marker="•")
+
+    def _grade(self, event: AnswerGraded, item: Happened) -> Iterator[Block]:
         for mark in event.grade.marks:
-            yield from self._mark(mark, revealed)
-        if not revealed:
+            if item.revealed or mark.key_point not in item.known:
+                yield from self._mark(mark, item.revealed)
+        if item.withheld:
             yield Block("text", (Span(self.say("block.open_points"), italic=True),))
         for note in footnotes(event.grade, self.language, self._phrases):
             yield Block("text", (Span(note, italic=True),))

@@ -18,8 +18,9 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel, ValidationError
 
-from tutor.models.failures import RAISED, Kind, ModelFailure, kind_of, retry_after
+from tutor.models.failures import Kind, ModelFailure
 from tutor.models.metering import Limits, Meter, Usage
+from tutor.models.raised import RAISED, kind_of, retry_after
 from tutor.models.thinking import Spoken
 from tutor.models.tokens import counter, of_messages
 
