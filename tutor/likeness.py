@@ -18,9 +18,11 @@ from tutor.wording import Wording
 
 LONGEST_PASSAGE = 45.0
 """Words of a passage at most (two Chinese characters are one word)."""
+SHORTEST_PASSAGE = 4.0
+"""Fewer words are no statement that could be compared."""
 CLAUSES = 3
 """So many neighbouring clauses can be one passage."""
-SURE, UNSURE = 0.65, 0.4
+SURE, UNSURE = 0.88, 0.6
 """From here on a key point counts as covered, and from here on the grader says that it is not sure."""
 MEAN = (0.1959, 0.1679, 0.0489, 0.1709, 0.1424)
 DEVIATION = (0.1250, 0.1139, 0.1265, 0.1116, 0.0947)
@@ -154,5 +156,6 @@ def passages(reading: Reading) -> Iterator[tuple[int, int]]:
         for end in range(start, min(start + CLAUSES, len(clauses))):
             first, last = clauses[start][0], clauses[end][1]
             gapless = all(clauses[index][1] == clauses[index + 1][0] for index in range(start, end))
-            if gapless and (end == start or units[last] - units[first] <= LONGEST_PASSAGE):
+            length = units[last] - units[first]
+            if gapless and length >= SHORTEST_PASSAGE and (end == start or length <= LONGEST_PASSAGE):
                 yield first, last

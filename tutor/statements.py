@@ -80,9 +80,9 @@ LONGEST_NAME = 3.0
 """Words of an item that can still be a mere name (two Chinese characters are one word)."""
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
-SHORTEST_HEAP = 15
+SHORTEST_HEAP = 18
 """Words of a heap at least."""
-SHARE_OF_JOINTS = 0.33
+SHARE_OF_JOINTS = 0.15
 """Sentences have a larger share of words that only join the others."""
 LONGEST_BRACKET = 200
 """Characters that a bracket is looked back for."""
