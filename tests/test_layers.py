@@ -71,7 +71,7 @@ CHAT = {"plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
 PURE = set().union(CHAT, *LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "numpy", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
-    "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
+    "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "difflib", "random",
     "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
     "html", "markdown_it", "regex",
 }  # fmt: skip
