@@ -10,6 +10,8 @@ import re
 import select
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,10 +49,10 @@ class FaultServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def next_mode(self, body: bytes, key: str) -> str:
+    def next_mode(self, body: bytes, request: dict[str, Any], key: str) -> str:
         with self._lock:
             number = len(self.requests)
-            self.requests.append(json.loads(body))
+            self.requests.append(request)
             self.sizes.append(len(body))
             self.keys.append(key)
             self.times.append(time.monotonic())
@@ -78,14 +80,31 @@ def faults(mode: str | Sequence[str] = "well", pace: float = 1.0) -> Iterator[Fa
         server.server_close()
 
 
+@contextmanager
+def elsewhere(mode: str) -> Iterator[tuple[str, Callable[[], int]]]:
+    """A server in a process of its own: its address, and what ends it and tells the bytes of the longest request."""
+    command = [sys.executable, "-m", "tests.faults", mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = server.stdout.readline().strip()
+        try:
+            yield address, lambda: int(server.communicate()[0])
+        finally:
+            server.kill()
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: FaultServer
     protocol_version = "HTTP/1.1"
     tokens = 100
+    request_sent: dict[str, Any]
+    """The request that is being answered."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        name, _, argument = self.server.next_mode(body, self.headers["authorization"]).partition(":")
+        self.request_sent = json.loads(body)
+        mode = self.server.next_mode(body, self.request_sent, self.headers["authorization"])
+        name, _, argument = mode.partition(":")
         answer: Callable[..., None] = getattr(self, f"answer_{name}")
         self.server.count_open(1)
         try:
@@ -101,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _judges(self) -> bool:
         """Whether the request asks for a judgement on an answer."""
-        tools = self.server.requests[-1].get("tools", ())
+        tools = self.request_sent.get("tools", ())
         return [tool["function"]["name"] for tool in tools] == ["Judgement"]
 
     # Ways to answer
@@ -109,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_judgement(self, after: float = 0.0) -> None:
         """Finds the first key point in the answer, in the answer's own words, and no other."""
         time.sleep(after)
-        rules, answer = (str(message["content"]) for message in self.server.requests[-1]["messages"][:2])
+        rules, answer = (str(message["content"]) for message in self.request_sent["messages"][:2])
         points = re.findall(r"^- ([\w-]+): ", rules.partition("Key points:")[2].partition("Misconceptions:")[0], re.M)
         said = answer.partition("<answer>")[2].partition("</answer>")[0].strip()
         opinions = [{"key_point": point, "verdict": "missed", "quote": ""} for point in points]
@@ -149,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._error(int(status))
 
     def answer_unknown_parameter(self) -> None:
-        if "temperature" in self.server.requests[-1]:
+        if "temperature" in self.request_sent:
             self._error(400, param="temperature")
         else:
             self.answer_well()
@@ -287,7 +306,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         if finish:
             self._piece({}, finish)
-        if counted and finish and "stream_options" in self.server.requests[-1]:
+        if counted and finish and "stream_options" in self.request_sent:
             usage = {"prompt_tokens": self.tokens, "completion_tokens": 10, "total_tokens": self.tokens + 10}
             self._event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self._sent(b"data: [DONE]\n\n")
@@ -363,3 +382,10 @@ class _Handler(BaseHTTPRequestHandler):
             if ready and not self.connection.recv(1, socket.MSG_PEEK):
                 break
         self.close_connection = True
+
+
+if __name__ == "__main__":
+    with faults(sys.argv[1]) as running:
+        print(running.address, flush=True)
+        sys.stdin.read()
+        print(max(running.sizes, default=0))

@@ -8,14 +8,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutor"
 LAYERS = [
-    {"errors", "resources", "plain", "hygiene"},
+    {"errors", "resources", "plain", "hygiene", "compacting"},
     {"cards", "wording"},
     {"matching", "statements", "prompts"},
     {"grading", "formulas", "html", "measures", "attacks"},
     {"likeness"},
     {"rough"},
     {"rubric"},
-    {"events", "settings"},
+    {"events", "settings", "folding"},
     {"interview", "timing"},
     {"clock", "spacing", "highlights"},
     {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
