@@ -22,7 +22,10 @@ from typing import Any
 
 SECRET = "provider-internal-7f3a"
 WORDS = "A good start."
-WELL = ("well", "uncounted", "after", "slowly", "costly", "thoughtful", "length", "megabyte")
+WELL = (
+    "well", "uncounted", "after", "slowly", "costly", "thoughtful", "length", "megabyte", "call", "same_ids",
+    "twenty_calls",
+)  # fmt: skip
 """Modes in which a request for a judgement gets one: the fault, if any, is in the words."""
 LONG = "token " * 200_000
 """More than 1 MB."""

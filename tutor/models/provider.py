@@ -17,6 +17,8 @@ from tutor.models.breaker import Breaker
 from tutor.models.calling import Call, client_loop
 from tutor.models.failures import AGAIN, ModelFailure
 from tutor.models.metering import Limits, Meter, meter
+from tutor.prompts import load_prompt
+from tutor.resources import resource
 from tutor.settings import Endpoint
 
 _OPTIONAL = ("temperature", "stream_options", "parallel_tool_calls")
@@ -117,7 +119,10 @@ class ProviderModel(ChatOpenAI):
         form, options = _formed(options)
         while True:
             try:
-                yield from Call(self._astream, self.model_name, self.limits, turn, form).reply(messages, stop, options)
+                call = Call(self._astream, self.model_name, self.limits, turn, form)
+                yield from call.reply(messages, stop, options)
+                if call.cut:
+                    yield from self._rest(call, turn, messages, stop, options)
             except ModelFailure as failure:
                 self._breaker.failed(failure.kind, failure.retry_after)
                 if failure.kind == "request" and self._leave_out(failure):
@@ -132,6 +137,21 @@ class ProviderModel(ChatOpenAI):
             else:
                 self._breaker.succeeded()
                 return
+
+    def _rest(
+        self, call: Call, turn: Meter, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
+    ) -> Iterator[ChatGenerationChunk]:
+        """The rest of a reply that was cut off at its length, for which the model is asked once."""
+        if request := call.rest(lambda words: load_prompt(resource("prompts"), "go-on", words=words), messages):
+            further = Call(self._astream, self.model_name, self.limits, turn, before=call)
+            try:
+                yield from further.reply(request, stop, options)
+            except ModelFailure as failure:
+                self._breaker.failed(failure.kind, failure.retry_after)
+            else:
+                if not further.cut:
+                    return
+        yield from call.end()
 
     def _leave_out(self, failure: ModelFailure) -> bool:
         """Whether the endpoint refused a parameter that can be left out; it is, from now on."""
