@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,8 @@ _REPEATED = 40
 """Characters of a text that was cut with which its rest is to begin, so that both can be joined."""
 _AFTERWARDS = 2.0
 """Seconds to wait for the counted tokens after a reply is complete."""
+_LOOKUPS = 32
+"""Host names that may be looked up at once; a server of names that is ill must not make others wait in line."""
 _STARTING = threading.Lock()
 
 _Arriving = queue.SimpleQueue[ChatGenerationChunk | BaseException | None]
@@ -242,5 +245,6 @@ def client_loop() -> asyncio.AbstractEventLoop:
 @lru_cache(maxsize=1)
 def _started() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names"))
     threading.Thread(target=loop.run_forever, name="models", daemon=True).start()
     return loop
