@@ -142,6 +142,25 @@ class _Handler(BaseHTTPRequestHandler):
         half = len(words) // 2
         self.stream([{"role": "assistant", "content": words[:half]}, {"content": words[half:]}], "stop")
 
+    def answer_embeddings(self) -> None:
+        """Vectors of three dimensions, the same for every text that speaks of the same; no model's, but repeatable."""
+        subjects = (("memory", "内存", "cache", "缓存", "goldfish"), ("rank", "lora", "低秩", "adapter"))
+        texts = self.request_sent["input"]
+        vectors = [[float(any(word in text.lower() for word in some)) for some in subjects] + [0.1] for text in texts]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+        usage = {"prompt_tokens": 2 * len(texts), "total_tokens": 2 * len(texts)}
+        body = {"object": "list", "model": "m", "data": data[::-1], "usage": usage}
+        self._whole(json.dumps(body).encode(), "application/json")
+
+    def answer_embeddings_fewer(self) -> None:
+        self._whole(b'{"object": "list", "model": "m", "data": []}', "application/json")
+
+    def answer_embeddings_zero(self) -> None:
+        data = [
+            {"object": "embedding", "index": n, "embedding": [0.0]} for n, _ in enumerate(self.request_sent["input"])
+        ]
+        self._whole(json.dumps({"object": "list", "model": "m", "data": data}).encode(), "application/json")
+
     def answer_uncounted(self) -> None:
         self.stream([{"content": WORDS}], "stop", counted=False)
 

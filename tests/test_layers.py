@@ -31,9 +31,9 @@ LAYERS = [
         "models.offline",
     },
     {"models.breaker", "models.metering", "models.raised"},
-    {"models.calling", "requests"},
+    {"models.calling", "models.embedding", "requests"},
     {"models.provider"},
-    {"judging", "models"},
+    {"judging", "meaning", "models"},
     {
         "chat.splitting",
         "chat.posts",
