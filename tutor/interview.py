@@ -23,6 +23,7 @@ from tutor.events import (
     event_of,
     time_of,
 )
+from tutor.folding import Folds
 from tutor.grading import Grade
 
 SHORT = 25
@@ -121,10 +122,7 @@ class Interview:
     @staticmethod
     def of(transcript: Iterable[BaseMessage]) -> "Interview":
         """The interview that a transcript tells."""
-        interview = Interview()
-        for message in transcript:
-            interview = _after_message(interview, message)
-        return interview
+        return _FOLDS.of(tuple(transcript))
 
     @property
     def current(self) -> Round | None:
@@ -312,3 +310,6 @@ def _without_latest(this: Round) -> Round:
     said = this.said[:-1]
     grades = this.grades[:-1] if this.graded == len(this.said) else this.grades
     return replace(this, said=said, grades=grades, graded=min(this.graded, len(said)))
+
+
+_FOLDS = Folds(Interview(), _after_message)

@@ -291,8 +291,16 @@ def _guard(interview: Interview, card: Card) -> None:
         return
     if interview.exam:
         raise ToolException("This is an exam: explanations and answers come after the end. Say so.")
-    if current.asked.card_id == card.id and not dialogue.attempted(current):
+    if current.asked.card_id == card.id and not _tried(interview, current):
         raise ToolException("The open question has not been tried yet. Offer a hint; the learner may say show.")
+
+
+def _tried(interview: Interview, this: Round) -> bool:
+    """Whether the question was tried; a request to have it answered is graded like any message, and is no attempt."""
+    if this.given_away or interview.command == "explain":
+        return dialogue.attempted(this)
+    grades = [graded.grade for graded in this.grades]
+    return any(grade.misconceptions or any(mark.verdict != "missed" for mark in grade.marks) for grade in grades)
 
 
 TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer)
