@@ -19,6 +19,7 @@ Mode = Literal["practice", "exam"]
 Command = Literal[
     "hint", "explain", "show", "skip", "repeat", "end", "grade",
     "why", "easier", "shorter", "misread", "pause", "resume",
+    "rephrase", "ask", "talk", "harder", "longer", "english", "chinese",
 ]  # fmt: skip
 BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
 COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")

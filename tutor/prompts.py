@@ -48,9 +48,12 @@ class Phrases:
 
 
 def load_phrases(folder: Path) -> Phrases:
-    """The phrases of `phrases.yaml`; raises PromptError where a language or a placeholder is missing on one side."""
+    """The phrases of `phrases.yaml`, and the words of `turns.yaml` that tell requests from answers.
+
+    Raises PromptError where a language or a placeholder is missing on one side.
+    """
     path = folder / "phrases.yaml"
-    phrases = dict(_flat(_read_yaml(path)))
+    phrases = dict(_flat(_read_yaml(path))) | dict(_flat(_read_yaml(folder / "turns.yaml")))
     for key, texts in phrases.items():
         if set(texts) != set(LANGUAGES):
             raise PromptError(f"{path}: {key}: give en and zh")
