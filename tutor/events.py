@@ -23,7 +23,9 @@ Command = Literal[
 ]  # fmt: skip
 BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
 COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")
-"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given)."""
+"""Commands that have words of their own; `grade` asks for the grade that could not be given."""
+REQUESTS: tuple[Command, ...] = ("rephrase", "ask", "talk", "harder", "longer", "english", "chinese")
+"""What else a message can be besides an answer: more requests, a question to the tutor, small talk."""
 Step = Literal["pump", "hint", "probe", "tell"]
 
 

@@ -24,7 +24,7 @@ FIRST: tuple[Kind, ...] = (
     "harder", "shorter", "longer", "rephrase", "pause", "resume", "giving_up", "talk",
 )  # fmt: skip
 """What a message may be besides an answer; of several, the first is obeyed."""
-STRONG: frozenset[Kind] = frozenset(("misread", "end", "skip", "show", "hint", "easier"))
+STRONG: frozenset[Kind] = frozenset(("misread", "end", "skip", "show"))
 """What may share a sentence with an answer; anything else beside an answer needs a sentence of its own."""
 LAST: frozenset[Kind] = frozenset(("pause", "resume", "repeat", "rephrase", "why", "explain"))
 """What is only meant behind an answer; before it, as in "let me think", it is a way of beginning."""
@@ -34,6 +34,8 @@ REMAINDER = 6
 """Words that may follow an unmistakable request, as in "give me a hint for the second half"."""
 NAMED = 5
 """Words that a question without a question mark may be about, as in "what is an optimizer state"."""
+SURE = 1.5
+"""Words of "I don't know" before more may follow; two Chinese characters are one, and "不会" may only deny."""
 SUBSTANCE = 3
 """Words of a clause beside a request that make it an answer, even if none belongs to the subject."""
 _END = re.compile(r"((?:\.(?=\s|$)|[,，。;；:：!！?？、…~～()（）\n]|\s-+\s)+)")
@@ -83,14 +85,15 @@ class TurnReader:
 
     def _mixed(self, read: Sequence[tuple[_Clause, frozenset[Kind] | None]]) -> Turn:
         """A request at the beginning or the end of an answer, or else all of it an answer."""
-        edges = [at for at in (0, len(read) - 1) if read[at][1]]
-        for at in edges:
+        told = [at for at, (_, kinds) in enumerate(read) if kinds is None or kinds - {"talk", "giving_up"}]
+        for at in (told[0], told[-1]):
             clause, kinds = read[at]
-            alone = all(k is not None for c, k in read if c.sentence == clause.sentence)
             kind = _first([kinds])
-            if kind in ("ask", "giving_up", "talk", None) or (kind not in STRONG and not alone):
+            alone = all(k is not None for c, k in read if c.sentence == clause.sentence)
+            meant = kind == "misread" or alone or (kind in STRONG and self._asked(clause.words))
+            if kind in ("ask", "giving_up", "talk", None) or not meant:
                 continue
-            if at == 0 and kind in LAST:
+            if at < told[-1] and kind in LAST:
                 continue
             answer = "".join(c.text for c, k in read if not k or not (k & set(FIRST) - {"giving_up", "talk", "ask"}))
             return Turn(kind, answer.strip()) if kind else Turn("answer")
@@ -114,12 +117,14 @@ class TurnReader:
 
     def _kinds(self, clause: _Clause) -> frozenset[Kind] | None:
         """What the clause can be; nothing for mere filling, None where it says something of its own."""
+        if alone := self._alone.get(self._plain(clause.words)):
+            return frozenset((alone,))
         covered = self._covered(clause.words)
-        if covered is not None:
+        if covered:
             return covered
         if self._asks(clause):
             return frozenset[Kind](("ask",))
-        return self._begun(clause)
+        return covered if covered is not None else self._begun(clause)
 
     def _covered(self, words: Words) -> frozenset[Kind] | None:
         """The requests of which the words consist, words of politeness aside; the longest wordings decide."""
@@ -148,14 +153,20 @@ class TurnReader:
             kinds = self._covered(head)
             if not kinds or _length(tail) > REMAINDER or self._on_the_subject(tail):
                 continue
-            asked = any(_find(head, phrase) >= 0 for phrase in self._listed("asking"))
-            kinds = frozenset(kind for kind in kinds if kind == "giving_up" or (asked and kind not in ("talk", "ask")))
+            asked = self._asked(head)
+            sure = _length(head) >= SURE
+            kinds = frozenset(k for k in kinds if (sure if k == "giving_up" else asked and k not in ("talk", "ask")))
             return kinds or None
         return None
+
+    def _asked(self, words: Words) -> bool:
+        """Whether the words address the tutor."""
+        return any(_find(words, phrase) >= 0 for phrase in self._listed("asking"))
 
     def _asks(self, clause: _Clause) -> bool:
         """Whether the clause is a question to the tutor."""
         around = self._around
+        open_words = self._single("asides")
         for start in range(min(len(clause.words), 8)):
             for end in range(len(clause.words), max(start, len(clause.words) - 4), -1):
                 for pattern in self._questions:
@@ -164,7 +175,7 @@ class TurnReader:
                         return True
                 if clause.words[end - 1] not in around:
                     break
-            if clause.words[start] not in around:
+            if clause.words[start] not in around or (clause.words[start] in open_words and not clause.asks):
                 break
         return False
 
@@ -211,12 +222,28 @@ class TurnReader:
         """All wordings by their first word; those of politeness carry no kind."""
         lexicon: dict[str, list[tuple[Words, Kind | None]]] = {}
         for kind in FIRST:
-            whole = (wording for wording in self._phrases.words(f"turns.{kind}") if "..." not in wording)
+            whole = [wording for wording in self._phrases.words(f"turns.{kind}") if "..." not in wording]
             for words in map(_words, whole):
                 lexicon.setdefault(words[0], []).append((words, kind))
         for words in self._listed("words"):
             lexicon.setdefault(words[0], []).append((words, None))
         return lexicon
+
+    @cached_property
+    def _alone(self) -> dict[Words, Kind]:
+        """What is a request where it is all that a clause says."""
+        keys = {f"{group}.{kind}": kind for group in ("turns_alone", "commands") for kind in FIRST}
+        listed = {key: kind for key, kind in keys.items() if key in set(self._phrases.keys())}
+        return {_words(wording): kind for key, kind in listed.items() for wording in self._phrases.words(key)}
+
+    def _plain(self, words: Words) -> Words:
+        """The words without politeness at either end."""
+        polite = frozenset(word for phrase in self._phrases.words("asks.polite") for word in _words(phrase))
+        while len(words) > 1 and words[0] in polite:
+            words = words[1:]
+        while len(words) > 1 and words[-1] in polite:
+            words = words[:-1]
+        return words
 
     @cached_property
     def _questions(self) -> tuple[tuple[Words, ...], ...]:
@@ -298,5 +325,6 @@ def _gap(pattern: tuple[Words, ...], words: Words) -> Words | None:
 
 def _names(pattern: tuple[Words, ...], about: Words) -> bool:
     """Whether it is a question even without a question mark: what something is, in few words."""
-    defines = bool(pattern[-1]) or "什" in pattern[0] or pattern[0][0] in ("what", "whats", "can", "could", "i", "dont")
+    begins = pattern[0][:1] in (("what",), ("can",), ("could",), ("i",), ("dont",)) and len(pattern[0]) > 1
+    defines = bool(pattern[-1]) or begins or pattern[0][:1] == ("whats",) or "什" in pattern[0]
     return defines and 0 < _length(about) <= NAMED and not _COPULAS & set(about)
