@@ -48,7 +48,8 @@ def reader(phrases: Phrases) -> TurnReader:
 
 def misread(reader: TurnReader, language: str, *, kept: bool) -> tuple[list[str], list[str]]:
     """Requests that were not understood as what they are, and answers that were taken for something else."""
-    requests, answers = [], []
+    requests: list[str] = []
+    answers: list[str] = []
     for kind, text, rest in turns(language, kept=kept):
         turn = reader.read(text)
         line = f"{kind} -> {turn.kind}: {text}"

@@ -171,6 +171,20 @@ class AnswerShown(_Event):
     sources: tuple[Source, ...] = ()
 
 
+class Clarified(_Event):
+    """A question to the tutor, or a wish for other words, was met; the open question is as open as before.
+
+    `text` is what there is to say about it, if anything; `about` names what the question was about, where that is the
+    interview itself; `held_back` where the text would have given away the open question.
+    """
+
+    kind: Literal["clarified"] = "clarified"
+    card_id: str
+    text: Text | None = None
+    about: str = ""
+    held_back: bool = False
+
+
 class ModelUsed(_Event):
     """What a turn cost on models (`seconds` of waiting for them), and what became of them.
 
@@ -207,6 +221,7 @@ Event = Annotated[
     | SummaryGiven
     | ExplanationGiven
     | AnswerShown
+    | Clarified
     | ModelUsed,
     Field(discriminator="kind"),
 ]

@@ -53,7 +53,9 @@ def load_phrases(folder: Path) -> Phrases:
     Raises PromptError where a language or a placeholder is missing on one side.
     """
     path = folder / "phrases.yaml"
-    phrases = dict(_flat(_read_yaml(path))) | dict(_flat(_read_yaml(folder / "turns.yaml")))
+    phrases = dict(_flat(_read_yaml(path)))
+    if (turns := folder / "turns.yaml").exists():
+        phrases |= dict(_flat(_read_yaml(turns)))
     for key, texts in phrases.items():
         if set(texts) != set(LANGUAGES):
             raise PromptError(f"{path}: {key}: give en and zh")

@@ -83,6 +83,14 @@ class TurnReader:
             return Turn("answer")
         return Turn(kind)
 
+    def subject(self, text: str) -> str:
+        """What a question to the tutor asks about, as far as its form tells."""
+        for clause in self._clauses(text):
+            for pattern, about in self._readings(clause):
+                if clause.asks or _names(pattern, about):
+                    return " ".join(about)
+        return ""
+
     def _mixed(self, read: Sequence[tuple[_Clause, frozenset[Kind] | None]]) -> Turn:
         """A request at the beginning or the end of an answer, or else all of it an answer."""
         told = [at for at, (_, kinds) in enumerate(read) if kinds is None or kinds - {"talk", "giving_up"}]
@@ -165,25 +173,31 @@ class TurnReader:
 
     def _asks(self, clause: _Clause) -> bool:
         """Whether the clause is a question to the tutor."""
-        around = self._around
-        open_words = self._single("asides")
-        for start in range(min(len(clause.words), 8)):
-            for end in range(len(clause.words), max(start, len(clause.words) - 4), -1):
+        return any(clause.asks or _names(pattern, about) for pattern, about in self._readings(clause))
+
+    def _readings(self, clause: _Clause) -> Iterator[tuple[tuple[Words, ...], Words]]:
+        """The question patterns that the clause fits, politeness at both ends aside, with what stands in their gaps."""
+        words, around, open_words = clause.words, self._around, self._single("asides")
+        for start in range(min(len(words), 8)):
+            for end in range(len(words), max(start, len(words) - 4), -1):
                 for pattern in self._questions:
-                    about = _gap(pattern, clause.words[start:end])
-                    if about is not None and (clause.asks or _names(pattern, about)):
-                        return True
-                if clause.words[end - 1] not in around:
+                    about = _gap(pattern, words[start:end])
+                    if about is not None:
+                        yield pattern, about
+                if words[end - 1] not in around:
                     break
-            if clause.words[start] not in around or (clause.words[start] in open_words and not clause.asks):
+            if words[start] not in around or (words[start] in open_words and not clause.asks):
                 break
-        return False
 
     def _whole_questions(
         self, clauses: Sequence[_Clause], found: list[frozenset[Kind] | None]
     ) -> list[frozenset[Kind] | None]:
         """The same, where a question that one clause has begun goes on to its question mark."""
-        begun = {clause.sentence: at for at, clause in reversed([*enumerate(clauses)]) if found[at] == {"ask"}}
+        begun = {
+            clause.sentence: at
+            for at, clause in reversed([*enumerate(clauses)])
+            if found[at] == frozenset[Kind](("ask",))
+        }
         return [
             found[begun[clause.sentence]]
             if kinds is None and clause.asks and at > begun.get(clause.sentence, at)
