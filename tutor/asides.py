@@ -3,7 +3,7 @@
 Nothing that would earn a key point of the open question is said before the learner has said it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from tutor.cards import Card, Shelf, Text
@@ -54,7 +54,8 @@ class Asides:
         point = next((point for point in card.key_points if asked and point.id == asked.key_point), None)
         if asked and point and not (this and this.given_away):
             return Clarified(card_id=card.id, text=point.probe if asked.step == "hint" else point.hint)
-        en, zh = (max(wordings, key=len, default="") for wordings in (card.asked_as.en, card.asked_as.zh))
+        en = _nearest(card.question.en, card.asked_as.en)
+        zh = _nearest(card.question.zh, card.asked_as.zh)
         return Clarified(card_id=card.id, text=Text(en=en, zh=zh) if en and zh else None)
 
     def _terms(self, question: str) -> Iterator[Text]:
@@ -98,3 +99,14 @@ class Asides:
         said = Wording(question)
         named = ((key, self._phrases.words(f"asks.about_{key}")) for key in ABOUT)
         return next((key for key, words in named if any(said.find(squeeze(word)) for word in words)), "")
+
+
+def _nearest(question: str, wordings: Sequence[str]) -> str:
+    """The wording with most of the question's words: others often stress one side of it."""
+    own = {token.norm for token in Wording(question).tokens}
+
+    def shared(wording: str) -> float:
+        words = {token.norm for token in Wording(wording).tokens}
+        return len(own & words) / len(own | words)
+
+    return max((wording for wording in wordings if wording != question), key=shared, default="")

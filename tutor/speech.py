@@ -184,7 +184,7 @@ def aside(interview: Interview, phrases: Phrases) -> str:
         said = phrases("aside.count", language, number=current.asked.number, of=current.asked.of, left=left)
     else:
         said = phrases(f"aside.{'held_back' if met.held_back else met.about or 'unknown'}", language)
-    return _joined([said, _repeated(interview, current, phrases)], language)
+    return f"{said}\n\n{_repeated(interview, current, phrases)}"
 
 
 def _in_other_words(interview: Interview, current: Round, phrases: Phrases) -> str:

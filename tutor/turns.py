@@ -103,7 +103,7 @@ class TurnReader:
                 continue
             if at < told[-1] and kind in LAST:
                 continue
-            answer = "".join(c.text for c, k in read if not k or not (k & set(FIRST) - {"giving_up", "talk", "ask"}))
+            answer = "".join(c.text for c, k in read if not k or not (k & set(FIRST) - {"giving_up", "ask"}))
             return Turn(kind, answer.strip()) if kind else Turn("answer")
         return Turn("answer")
 
@@ -207,6 +207,8 @@ class TurnReader:
 
     def _states(self, clause: _Clause) -> bool:
         """Whether a clause that is no request is an answer: it is about the subject, or at least not about us two."""
+        if clause.asks and self._single("asides") & set(clause.words):
+            return False
         if self._on_the_subject(clause.words):
             return True
         personal = self._single("person") | self._single("asides")
