@@ -170,9 +170,9 @@ def test_a_term_is_explained_unless_it_is_what_the_question_is_after(phrases: Ph
     told = desk.asides.answer("what does all-reduce mean?", interview, card)
     assert told.text and "sum" in told.text.en
     assert desk.asides.answer("what is a flux capacitor?", interview, card).text is None
-    for open_card in shelf.cards[::8]:
+    for open_card in shelf.cards[::40]:
         this = asked.model_copy(update={"card_id": open_card.id, "question": open_card.question})
-        for term in shelf.glossary:
+        for term in shelf.glossary[::3]:
             met = desk.asides.answer(f"what is {term.words[0]}?", Interview(rounds=(Round(this),)), open_card)
             if met.text is None:
                 continue

@@ -36,8 +36,8 @@ NAMED = 5
 """Words that a question without a question mark may be about, as in "what is an optimizer state"."""
 SURE = 1.5
 """Words of "I don't know" before more may follow; two Chinese characters are one, and "不会" may only deny."""
-SUBSTANCE = 3
-"""Words of a clause beside a request that make it an answer, even if none belongs to the subject."""
+SUBSTANCE = 2
+"""Words foreign to any request that make a clause beside one an answer, even if none belongs to the subject."""
 _END = re.compile(r"((?:\.(?=\s|$)|[,，。;；:：!！?？、…~～()（）\n]|\s-+\s)+)")
 _TOKEN = re.compile(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]")
 _COPULAS = frozenset(("is", "are", "was", "were", "be"))
@@ -207,12 +207,12 @@ class TurnReader:
 
     def _states(self, clause: _Clause) -> bool:
         """Whether a clause that is no request is an answer: it is about the subject, or at least not about us two."""
-        if clause.asks and self._single("asides") & set(clause.words):
+        if clause.asks and any(_find(clause.words, wh) >= 0 for wh in self._listed("asides")):
             return False
         if self._on_the_subject(clause.words):
             return True
-        personal = self._single("person") | self._single("asides")
-        return not (clause.asks or personal & set(clause.words)) and _length(clause.words) >= SUBSTANCE
+        new = tuple(word for word in clause.words if word not in self._known[0])
+        return not (clause.asks or self._single("person") & set(clause.words)) and _length(new) >= SUBSTANCE
 
     def _on_the_subject(self, words: Words) -> bool:
         plain, pairs = self._subject
