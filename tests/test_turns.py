@@ -82,7 +82,7 @@ def test_requests_are_understood_and_answers_stay_answers(reader: TurnReader, la
 
 def test_graded_answers_are_never_taken_for_anything_else(reader: TurnReader) -> None:
     every = list(graded_answers())
-    swallowed = [(reader.read(text), text) for text in every if reader.read(text) != Turn("answer")]
+    swallowed = [text for text in every if reader.read(text) != Turn("answer")]
     assert len(every) > 500
     assert len(swallowed) / len(every) <= SWALLOWED, swallowed
 
@@ -170,9 +170,9 @@ def test_a_term_is_explained_unless_it_is_what_the_question_is_after(phrases: Ph
     told = desk.asides.answer("what does all-reduce mean?", interview, card)
     assert told.text and "sum" in told.text.en
     assert desk.asides.answer("what is a flux capacitor?", interview, card).text is None
-    for open_card in shelf.cards[::40]:
+    for open_card in shelf.cards[::60]:
         this = asked.model_copy(update={"card_id": open_card.id, "question": open_card.question})
-        for term in shelf.glossary[::3]:
+        for term in shelf.glossary[::4]:
             met = desk.asides.answer(f"what is {term.words[0]}?", Interview(rounds=(Round(this),)), open_card)
             if met.text is None:
                 continue

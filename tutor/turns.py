@@ -69,6 +69,7 @@ class TurnReader:
     def __init__(self, phrases: Phrases, shelf: Shelf) -> None:
         self._phrases = phrases
         self._shelf = shelf
+        self._mendings: dict[str, str] = {}
 
     def read(self, text: str) -> Turn:
         """What kind of turn the message is; where nothing else is certain, an answer."""
@@ -112,7 +113,7 @@ class TurnReader:
         pieces = [*_END.split(text), ""]
         clauses, sentence = [], 0
         for piece, end in zip(pieces[::2], pieces[1::2], strict=True):
-            words = tuple(self._mended(word) for word in _words(piece))
+            words = tuple(map(self._mended, _words(piece)))
             if words:
                 clauses.append(_Clause(piece + end, words, sentence))
             if re.search(r"[.。;；!！?？\n]", end):
@@ -230,8 +231,10 @@ class TurnReader:
             return word
         if stem(word) in self._subject[0]:
             return word
-        slips = (other for other in close if OSA.distance(word, other, score_cutoff=1) <= 1)
-        return next((other for other in slips if stem(other) != stem(word)), word)
+        if word not in self._mendings:
+            slips = (other for other in close if OSA.distance(word, other, score_cutoff=1) <= 1)
+            self._mendings[word] = next((other for other in slips if stem(other) != stem(word)), word)
+        return self._mendings[word]
 
     @cached_property
     def _lexicon(self) -> dict[str, list[tuple[Words, Kind | None]]]:
