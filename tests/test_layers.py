@@ -10,9 +10,9 @@ PACKAGE = Path(__file__).parent.parent / "tutor"
 LAYERS = [
     {"errors", "resources", "plain", "hygiene"},
     {"cards", "wording"},
-    {"matching", "statements", "prompts"},
+    {"matching", "statements", "stance", "prompts", "fitted"},
     {"grading", "formulas", "html", "measures", "attacks"},
-    {"likeness"},
+    {"likeness", "reciting"},
     {"rough"},
     {"rubric"},
     {"events", "settings"},
