@@ -103,13 +103,19 @@ class Round:
 
 @dataclass(frozen=True)
 class Interview:
-    """Where an interview stands."""
+    """Where an interview stands.
+
+    `with_answer` where the latest request came with an answer; `waiting` is one that leaves the question, until the
+    answer has its grade.
+    """
 
     started: SessionStarted | None = None
     language: Language = "en"
     rounds: tuple[Round, ...] = ()
     ended: bool = False
     command: Command | None = None
+    with_answer: bool = False
+    waiting: Command | None = None
     appeal: str = ""
     turn: tuple[Event, ...] = ()
     brief: bool = False
@@ -203,7 +209,7 @@ def _after_message(interview: Interview, message: BaseMessage) -> Interview:
     at = time_of(message)
     interview = replace(interview, at=at or interview.at)
     if isinstance(message, HumanMessage):
-        interview = _resumed(replace(interview, command=None, appeal="", turn=()))
+        interview = _resumed(replace(interview, command=None, with_answer=False, waiting=None, appeal="", turn=()))
         if isinstance(event, AppealMade):
             return after(_appealed(interview, str(message.text)), event)
         if event is None:
@@ -248,14 +254,20 @@ def after(interview: Interview, event: Event) -> Interview:
             return replace(interview, started=event, language=event.language, started_at=interview.at)
         case LanguageChosen():
             return replace(interview, language=event.language)
+        case CommandGiven() if event.rest and event.command in ("skip", "end") and interview.current:
+            waiting = replace(interview, command=event.command, waiting=event.command, with_answer=True)
+            return _heard(waiting, event.rest)
         case CommandGiven():
-            return _heard(_commanded(interview, event), event.rest)
+            commanded = replace(_commanded(interview, event), with_answer=bool(event.rest))
+            return _heard(commanded, event.rest)
         case QuestionAsked():
             return replace(interview, rounds=(*interview.rounds, Round(event, asked_at=interview.at)))
         case FollowUpAsked() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, helps=(*this.helps, event), awaiting=event.step != "tell"))
         case AnswerGraded():
-            return _with_grade(interview, event)
+            graded = _with_grade(interview, event)
+            left = CommandGiven(command=graded.waiting) if graded.waiting else None
+            return _commanded(replace(graded, waiting=None), left) if left else graded
         case SummaryGiven() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, summary=event, awaiting=False, given_at=len(this.said)))
         case AnswerShown() if this and this.asked.card_id == event.card_id:
@@ -286,8 +298,12 @@ def _commanded(interview: Interview, event: CommandGiven) -> Interview:
         return replace(interview, paused_since=interview.at)
     if command == "shorter":
         return replace(interview, brief=True)
-    if command == "easier":
-        return replace(interview, easier=interview.easier + 1)
+    if command == "longer":
+        return replace(interview, brief=False)
+    if command in ("easier", "harder"):
+        return replace(interview, easier=interview.easier + (1 if command == "easier" else -1))
+    if command in ("english", "chinese"):
+        return replace(interview, language="en" if command == "english" else "zh")
     current = interview.current
     if command == "skip" and current:
         return _with_round(interview, replace(current, left=True))

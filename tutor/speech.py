@@ -7,6 +7,7 @@ from tutor.clock import clock, minutes
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
+    Clarified,
     Event,
     ExplanationGiven,
     FollowUpAsked,
@@ -33,6 +34,8 @@ def fixed(interview: Interview, phrases: Phrases) -> str | None:
     if interview.appeal:
         return _to_appeal(interview, phrases)
     if graded(done) and not interview.exam:
+        return None
+    if interview.command == "ask" and interview.current and not interview.exam:
         return None
     if interview.command:
         return _to_command(interview, phrases)
@@ -85,8 +88,8 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return _joined([*_skipped(interview, phrases), *_leads(interview, phrases)], language)
     if interview.command == "grade" and not interview.exam:
         return phrases("say.nothing_to_grade", language)
-    if interview.command == "shorter":
-        return phrases("say.shorter", language)
+    if interview.command == "shorter" or (interview.command == "longer" and not interview.exam):
+        return phrases(f"say.{interview.command}", language)
     if current is None or interview.finished:
         return _joined(_leads(interview, phrases) if interview.time_up else [
             phrases("say.over" if interview.finished else "say.no_question", language)], language)  # fmt: skip
@@ -94,8 +97,16 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return current.asked.why[language] if current.asked.why else phrases("say.why_none", language)
     if interview.command in ("repeat", "resume", "pause"):
         return _with_clock(interview, current, phrases)
+    if interview.command in ("english", "chinese"):
+        return _joined([phrases("say.language", language), _repeated(interview, current, phrases)], language)
+    if interview.command == "talk":
+        return phrases("say.ready", language)
     if interview.exam:
         return phrases("say.exam_no_help", language)
+    if interview.command == "harder":
+        return _joined([phrases("say.harder", language), _repeated(interview, current, phrases)], language)
+    if interview.command == "rephrase":
+        return _in_other_words(interview, current, phrases)
     if interview.command == "misread":
         nothing = not current.said and not current.helps
         taken_back = phrases("say.misread_nothing" if nothing else "say.misread", language)
@@ -130,7 +141,7 @@ def _with_clock(interview: Interview, current: Round, phrases: Phrases) -> str:
     language = interview.language
     again = _repeated(interview, current, phrases)
     if not interview.exam:
-        return phrases("say.no_clock", language) if interview.command == "pause" else again
+        return phrases("say.rest", language) if interview.command == "pause" else again
     if interview.command == "pause":
         return phrases("say.paused", language)
     resumed = [phrases("say.resumed", language)] if interview.command == "resume" else []
@@ -154,9 +165,43 @@ def _repeated(interview: Interview, current: Round, phrases: Phrases) -> str:
     language = interview.language
     question = current.asked.question[language]
     asked = [help_ for help_ in current.helps if help_.step != "tell"]
-    if not asked or current.given_away:
+    if current.given_away:
+        return phrases("say.repeat_restate", language, question=question)
+    if not asked:
         return phrases("say.repeat", language, question=question)
     return phrases("say.repeat_follow_up", language, question=question, follow_up=asked[-1].text[language])
+
+
+def aside(interview: Interview, phrases: Phrases) -> str:
+    """The reply to a question to the tutor, which ends with the open question."""
+    language, current = interview.language, interview.current
+    assert current is not None
+    met = next((event for event in interview.turn if isinstance(event, Clarified)), Clarified(card_id=""))
+    if met.text:
+        said = met.text[language]
+    elif met.about == "count":
+        left = current.asked.of - current.asked.number
+        said = phrases("aside.count", language, number=current.asked.number, of=current.asked.of, left=left)
+    else:
+        said = phrases(f"aside.{'held_back' if met.held_back else met.about or 'unknown'}", language)
+    return f"{said}\n\n{_repeated(interview, current, phrases)}"
+
+
+def _in_other_words(interview: Interview, current: Round, phrases: Phrases) -> str:
+    """The open question or follow-up in another wording."""
+    language = interview.language
+    met = next((event for event in interview.turn if isinstance(event, Clarified)), None)
+    if met is None or met.text is None:
+        return _joined([phrases("say.no_other_words", language), _repeated(interview, current, phrases)], language)
+    return phrases("say.other_words", language, text=met.text[language], question=current.asked.question[language])
+
+
+def _obeyed(interview: Interview, phrases: Phrases) -> list[str]:
+    """A word on the request that came together with an answer, where nothing else shows that it was heard."""
+    language = interview.language
+    keys = {"pause": "rest", "shorter": "shorter", "longer": "longer", "harder": "harder"}
+    key = keys.get(interview.command or "") if interview.with_answer else None
+    return [phrases(f"say.{key}", language)] if key else []
 
 
 def _leads(interview: Interview, phrases: Phrases) -> list[str]:
@@ -169,6 +214,10 @@ def _leads(interview: Interview, phrases: Phrases) -> list[str]:
         return [phrases(f"say.{wanted}", language)]
     if steps := _steps(interview):
         return _to_step(interview, steps, phrases)
+    if any(isinstance(event, AnswerShown | ExplanationGiven) for event in interview.turn):
+        return [phrases("say.shown", language)]
+    if interview.command == "end":
+        return [phrases("say.ended", language), *_pauses(interview, phrases)]
     said = [phrases("say.left_out", language)] if summed_up else []
     if any(isinstance(event, QuestionAsked) for event in interview.turn):
         return [*said, phrases("say.next", language), *_time_left(interview, phrases)]
@@ -198,7 +247,7 @@ def feedback(interview: Interview, phrases: Phrases) -> str:
     said = list(_found(this, language, phrases))
     if interview.brief:
         said = said[-1:]
-    return _joined([*said, *_leads(interview, phrases)], language)
+    return _joined([*said, *_obeyed(interview, phrases), *_leads(interview, phrases)], language)
 
 
 def _found(this: Round, language: Language, phrases: Phrases) -> list[str]:

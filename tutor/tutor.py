@@ -179,7 +179,7 @@ class Tutor:
         """What a message is besides an answer or a request: a command, or an appeal against a grade.
 
         "Not what I meant" may be followed by what was meant. "Continue" means the next question where an answer was
-        given and nothing but a restatement is asked for.
+        given and nothing but a restatement is asked for. While no question is open, free questions are the engine's.
         """
         command = self.command_in(text)
         if command == "resume" and not interview.exam and interview.current and interview.current.given_away:
@@ -192,7 +192,10 @@ class Tutor:
         head, mark, rest = _first_clause(text)
         if mark and self.command_in(head) == "misread":
             return CommandGiven(command="misread", rest=rest)
-        return None
+        turn = self.desk.turns.read(text)
+        if interview.current is None or turn.kind == "answer" or turn.kind == "giving_up":
+            return None
+        return CommandGiven(command=turn.kind, rest=turn.answer)
 
     def _plain(self, text: str) -> str:
         """The text without the politeness around it, squeezed."""

@@ -130,6 +130,8 @@ class OfflineEngine(BaseChatModel):
         turn = last_turn(messages)
         if speech.graded(interview.turn):
             return speech.feedback(interview, self.phrases)
+        if interview.command == "ask" and interview.current and not interview.exam:
+            return speech.aside(interview, self.phrases)
         if any(isinstance(message, ToolMessage) and message.status == "error" for message in turn):
             return self.phrases(_refusal(turn, interview), language)
         if any(isinstance(message, ToolMessage) for message in turn):
