@@ -26,8 +26,9 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.fake_discord import APP, CHANNEL, TOKEN, FakeDiscord
-from tutor.discord.running import SWITCH, Service, running
-from tutor.opening import open_tutor
+from tutor.chat.inbox import Incoming
+from tutor.chat.working import chat_process
+from tutor.discord.running import Service, running
 from tutor.resources import resource
 from tutor.settings import Settings
 
@@ -41,15 +42,13 @@ async def at_work(data: Path, api: str, gateway: str, **pace: Any) -> AsyncItera
     Route.BASE = api
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
     chosen = Settings(data=data, cards=resource("knowledge"), discord_token=TOKEN)
-    tutor = open_tutor(chosen)
-    async with running(tutor, chosen, patience=PATIENCE, **pace) as service:
-        yield service
-    tutor.store.close()
+    with chat_process(chosen) as chat:
+        async with running(chat, chosen, patience=PATIENCE, **pace) as service:
+            yield service
 
 
 async def child(data: Path, api: str, gateway: str) -> None:
     """The tutor in Discord until it is killed."""
-    sys.setswitchinterval(SWITCH)
     async with at_work(data, api, gateway):
         await asyncio.Event().wait()
 
@@ -183,20 +182,26 @@ def busy(seconds: float) -> None:
         sum(range(10_000))
 
 
-async def acknowledgements(number: int) -> None:
-    """Times interactions while every turn hangs and a process for each core does nothing but work."""
+async def acknowledgements(number: int, *, hanging: bool) -> None:
+    """Times interactions while a process for each core does nothing but work, and every turn hangs or works, too."""
     cores = [multiprocessing.Process(target=busy, args=(600,), daemon=True) for _ in range(os.cpu_count() or 1)]
     async with FakeDiscord() as discord:
         data = Path(tempfile.mkdtemp()) / "data"
         async with at_work(data, discord.api, discord.gateway, grow_after=600.0) as service:
             await asyncio.wait_for(discord.ready.wait(), 30)
             hung = threading.Event()
-            service.dispatcher.chat.answer = lambda *given: hung.wait(600) and None  # type: ignore[method-assign, assignment]
+
+            def hang(incoming: Incoming) -> None:
+                hung.wait(600)
+
+            if hanging:
+                service.dispatcher.chat.answer = hang  # type: ignore[method-assign]
             for core in cores:
                 core.start()
             asked = []
             for n in range(number):
-                event = discord.command("help", str(1000 + n % USERS), CHANNEL)
+                user = str(1000 + n % USERS)
+                event = discord.command("help", user, CHANNEL) if n % 4 else discord.command("interview", user)
                 asked.append(event["d"]["id"])
                 await discord.send(event)
                 while asked[-1] not in discord.acknowledged and time.perf_counter() - discord.asked[asked[-1]] < 5:
@@ -204,13 +209,13 @@ async def acknowledgements(number: int) -> None:
                 await asyncio.sleep(0.005)
             for core in cores:
                 core.terminate()
-            service.dispatcher.chat.done = lambda incoming: None  # type: ignore[method-assign]
             hung.set()
         took = sorted(discord.acknowledged.get(one, 1e9) - discord.asked[one] for one in asked)
         p = [took[min(number - 1, int(number * share))] * 1000 for share in (0.5, 0.99, 0.999)]
         print(
-            f"{number} interactions, every turn hanging, all cores busy: acknowledged after p50 {p[0]:.0f} ms, "
-            f"p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, at most {took[-1] * 1000:.0f} ms",
+            f"{number} interactions, {'every turn hanging' if hanging else 'turns working'}, all cores busy: "
+            f"acknowledged after p50 {p[0]:.0f} ms, p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, "
+            f"at most {took[-1] * 1000:.0f} ms",
             flush=True,
         )
 
@@ -229,7 +234,8 @@ def main() -> None:
     if chosen.drops:
         asyncio.run(drops(chosen.drops, chosen.seed))
     if chosen.calls:
-        asyncio.run(acknowledgements(chosen.calls))
+        for hanging in (True, False):
+            asyncio.run(acknowledgements(chosen.calls, hanging=hanging))
     if chosen.messages:
         asyncio.run(storm(chosen.messages, 4.0, chosen.seed))
 

@@ -17,13 +17,15 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.fake_discord import APP, CHANNEL, TOKEN, FakeDiscord, answer, refusal
+from tests.platform import InboxChat
 from tutor.__main__ import main
 from tutor.cards import Language
 from tutor.chat.dispatching import Revoked
+from tutor.chat.marks import mark, mark_of
 from tutor.chat.markup import blocks, plain
 from tutor.chat.posts import Button, File, Post, Section
 from tutor.discord.calls import since
-from tutor.discord.render import LONGEST, custom_id, escaped, mark_of, messages
+from tutor.discord.render import LONGEST, escaped, messages
 from tutor.discord.running import Service, running
 from tutor.errors import SettingsError
 from tutor.settings import Settings
@@ -52,7 +54,7 @@ def chosen(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def at_work(tutor: Tutor, settings: Settings, discord: FakeDiscord, **pace: Any) -> AsyncIterator[Service]:
-    async with running(tutor, settings, patience=(0.05, 0.1, 0.2, 0.4), **pace) as service:
+    async with running(InboxChat(tutor), settings, patience=(0.05, 0.1, 0.2, 0.4), **pace) as service:
         await asyncio.wait_for(discord.ready.wait(), 10)
         yield service
 
@@ -426,7 +428,7 @@ async def test_a_revoked_token_ends_the_work(discord: FakeDiscord, tutor: Tutor,
         for _ in range(5):
             await discord.send(discord.say("help", ANN))
         before = len(discord.calls)
-        await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 10)
+        await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 10)
         await settled(service, discord)
         with pytest.raises(Revoked, match="make a new one"):
             service.check()
@@ -438,7 +440,7 @@ async def test_a_connection_that_is_refused_ends_with_what_to_mend(
     discord: FakeDiscord, tutor: Tutor, chosen: Settings, code: int, words: str
 ) -> None:
     discord.refuse_code = code
-    async with running(tutor, chosen) as service:
+    async with running(InboxChat(tutor), chosen) as service:
         await asyncio.wait({service.connected}, timeout=10)
         with pytest.raises((Revoked, SettingsError), match=words):
             service.check()
@@ -462,7 +464,7 @@ async def test_what_a_server_does_not_allow_is_named(discord: FakeDiscord, tutor
 async def test_a_wrong_token_is_said_in_one_line(discord: FakeDiscord, tutor: Tutor, chosen: Settings) -> None:
     discord.faults = lambda method, path, body: refusal(401, 0, "401: Unauthorized")
     with pytest.raises(SettingsError, match="Discord refuses TUTOR_DISCORD_TOKEN"):
-        async with running(tutor, chosen):
+        async with running(InboxChat(tutor), chosen):
             pass
 
 
@@ -554,11 +556,11 @@ def test_long_answers_are_cut_between_signs_and_whole_formulas(seed: int) -> Non
 
 def test_a_button_carries_what_it_does_and_for_whom() -> None:
     button = Button("explain", "讲解", "S" * 22)
-    carried = custom_id(button, "9" * 20)
+    carried = mark(button, "9" * 20)
     assert len(carried) <= 100
-    mark = mark_of(carried)
-    assert mark
-    assert (mark.action, mark.session, mark.user, mark.language) == ("explain", "S" * 22, "9" * 20, "zh")
+    read = mark_of(carried)
+    assert read
+    assert (read.action, read.session, read.user, read.language) == ("explain", "S" * 22, "9" * 20, "zh")
     assert mark_of("somebody:else") is None
     assert escaped("1. a") == "1\u200b. a"
     assert since(1_420_070_400.0) == 0

@@ -21,6 +21,7 @@ from aiohttp import web
 from tests.conftest import CARDS, LEARNER, choices
 from tests.fake_slack import SECRET, FakeSlack, buttons, signed, words
 from tests.mutants import mutants
+from tests.platform import InboxChat
 from tutor.cards import LANGUAGES, Language
 from tutor.errors import SettingsError
 from tutor.settings import Settings
@@ -46,7 +47,7 @@ def slack_settings(settings: Settings, slack: FakeSlack) -> Settings:
 async def connected(tutor: Tutor, settings: Settings, slack: FakeSlack, **more: Any) -> AsyncIterator[Service]:
     """The tutor in Socket Mode, without waiting between messages."""
     async with (
-        running(tutor, slack_settings(settings, slack), interval=0.0, **more) as service,
+        running(InboxChat(tutor), slack_settings(settings, slack), interval=0.0, **more) as service,
         service.by_socket(),
     ):
         yield service
@@ -265,7 +266,7 @@ async def test_slack_says_how_long_to_wait(tutor: Tutor, settings: Settings, sla
 
 
 async def test_a_channel_gets_one_message_in_its_interval(tutor: Tutor, settings: Settings, slack: FakeSlack) -> None:
-    async with running(tutor, slack_settings(settings, slack), interval=0.1) as service, service.by_socket():
+    async with running(InboxChat(tutor), slack_settings(settings, slack), interval=0.1) as service, service.by_socket():
         for user in ("U1", "U2"):
             for _ in range(3):
                 await slack.send(slack.message("help", user))
@@ -283,7 +284,7 @@ async def test_an_archived_channel_is_left_alone(tutor: Tutor, settings: Setting
         await slack.send(slack.message("help"))
         await until(lambda: any(method == "chat.postMessage" for _, method, _ in slack.calls))
         await service.dispatcher.drain()
-        assert service.dispatcher.chat.unanswered("slack") == []
+        assert service.dispatcher.inbox.unanswered("slack") == []
     assert sum(method == "chat.postMessage" for _, method, _ in slack.calls) == 1
 
 
@@ -292,7 +293,7 @@ async def test_a_revoked_token_stops_with_one_clear_line(tutor: Tutor, settings:
         slack.fault = lambda method, data: web.json_response({"ok": False, "error": "token_revoked"})
         for _ in range(5):
             await slack.send(slack.message("help"))
-        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 5)
+        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 5)
         await service.dispatcher.drain()
     assert "token_revoked" in str(error)
     assert "\n" not in str(error)
@@ -304,7 +305,7 @@ async def test_a_revoked_app_token_stops_the_socket(tutor: Tutor, settings: Sett
         await until(lambda: bool(slack.sockets))
         slack.fault = lambda method, data: web.json_response({"ok": False, "error": "invalid_auth"})
         await slack.sockets[0].close()
-        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 5)
+        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 5)
         await asyncio.sleep(0.3)
     assert "TUTOR_SLACK_APP_TOKEN" in str(error)
     assert sum(method == "apps.connections.open" for _, method, _ in slack.calls) == 2
@@ -330,15 +331,17 @@ async def test_an_answer_that_takes_long_is_shown_as_it_grows(
 ) -> None:
     async with connected(tutor, settings, slack, grow_after=0.02, grow_every=0.05) as service:
         await say(slack, service, slack.message("interview 1"))
-        answer = service.dispatcher.chat.answer
+        chat = service.dispatcher.chat
+        assert isinstance(chat, InboxChat)
+        answer = chat._answer
 
         def slow(incoming: Any, watcher: Any) -> Any:
             for piece in ("Let me ", "think ", "**about** it."):
                 watcher.on_text(piece)
                 time.sleep(0.1)
-            return answer(incoming)
+            return answer(incoming, watcher)
 
-        monkeypatch.setattr(service.dispatcher.chat, "answer", slow)
+        monkeypatch.setattr(chat, "_answer", slow)
         await say(slack, service, slack.message("I don't know"))
     assert len(slack.posts) == 2
     assert any(version.endswith("about it.") for version in slack.posts[1]["versions"])
@@ -462,7 +465,7 @@ class Caller:
 async def called(tutor: Tutor, settings: Settings, slack: FakeSlack, **more: Any) -> AsyncIterator[Caller]:
     """The tutor listening for signed requests."""
     async with (
-        running(tutor, slack_settings(settings, slack), interval=0.0, **more) as service,
+        running(InboxChat(tutor), slack_settings(settings, slack), interval=0.0, **more) as service,
         service.by_http(("127.0.0.1", 0)) as port,
         aiohttp.ClientSession() as session,
     ):

@@ -8,9 +8,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat
-from tutor.chat.dispatching import Refused, Revoked, Unsure
-from tutor.chat.inbox import Incoming
+from tutor.chat.dispatching import Answers, Refused, Revoked, Unsure
+from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.pacing import Pace
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Again, Start
@@ -38,9 +37,9 @@ class SlackPlatform:
 
     name = "slack"
 
-    def __init__(self, client: AsyncWebClient, chat: Chat, pace: Pace) -> None:
+    def __init__(self, client: AsyncWebClient, inbox: Inbox, chat: Answers, pace: Pace) -> None:
         self._client = client
-        self._chat = chat
+        self._inbox, self._chat = inbox, chat
         self._pace = pace
 
     async def open(self, incoming: Incoming) -> Incoming:
@@ -64,12 +63,12 @@ class SlackPlatform:
                 "target": {"channel": channel, "user": target["user"], "thread": thread},
             }
         )
-        await asyncio.to_thread(self._chat.keep, opened)
+        await asyncio.to_thread(self._inbox.keep, opened)
         return opened
 
     async def draft(self, incoming: Incoming, post: Post, reference: str) -> str:
         """Posts the growing answer, then edits it."""
-        message = messages(post)[-1]
+        message = messages(post, incoming.target["user"])[-1]
         if reference:
             await self._call(incoming.target["channel"], "chat.update", ts=reference, **message)
             return reference
@@ -83,7 +82,7 @@ class SlackPlatform:
         posted = await self._posted(incoming) if again else {}
         if reference:
             posted[f"{incoming.id}/0"] = reference
-        for number, message in enumerate(messages(post)):
+        for number, message in enumerate(messages(post, incoming.target["user"])):
             key = f"{incoming.id}/{number}"
             if key in posted:
                 await self._call(incoming.target["channel"], "chat.update", ts=posted[key], **message)
@@ -99,7 +98,7 @@ class SlackPlatform:
             await self._call(channel, "chat.delete", ts=reference)
         try:
             if post.file is None:
-                for message in messages(post):
+                for message in messages(post, incoming.target["user"]):
                     thread = incoming.target.get("thread") or None
                     await self._call(channel, "chat.postEphemeral", user=user, thread_ts=thread, **message)
                 return
