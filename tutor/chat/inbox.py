@@ -117,7 +117,8 @@ class Inbox:
 
     def close(self) -> None:
         """Gives the file back."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
