@@ -344,6 +344,30 @@ async def test_an_answer_whose_receipt_was_lost_is_not_posted_twice(
     assert len(discord.posts()) == 1
 
 
+@pytest.mark.parametrize("hurry", [5.0, 0.0])
+async def test_a_button_that_is_pressed_again_has_no_second_answer(
+    discord: FakeDiscord, tutor: Tutor, chosen: Settings, monkeypatch: pytest.MonkeyPatch, hurry: float
+) -> None:
+    """Whether or not the press is written down before Discord must be told that it arrived."""
+    monkeypatch.setattr("tutor.discord.gateway.HURRY", hurry)
+    async with at_work(tutor, chosen, discord) as service:
+        question = (await asked(discord, service, discord.say("interview 3", ANN)))[-1]
+        presses = [discord.press(question, action, ANN) for action in ("skip", "skip", "skip")]
+        for event in presses:
+            await discord.send(event)
+        await until(lambda: {event["d"]["id"] for event in presses} <= set(discord.acknowledged))
+        await until(lambda: len([m for m in discord.posts() if m["content"]]) == 2)
+        await service.dispatcher.drain()
+    async with at_work(tutor, chosen, discord) as service:
+        await service.gateway.wait_until_ready()
+        await discord.send(late := discord.press(question, "skip", ANN))
+        await until(lambda: late["d"]["id"] in discord.acknowledged)
+        await until(lambda: not any(message["flags"] & 128 for message in everything(discord)))
+        await settled(service, discord)
+    assert len(everything(discord)) == 2
+    assert tutor.phrases("block.question", "en", number=2, of=2) in discord.posts()[-1]["content"]
+
+
 class _Forgetful(dict[str, Any]):
     """Nonces that Discord has forgotten, as it does after some minutes."""
 
