@@ -39,7 +39,7 @@ LAYERS = [
         "doctor",
         "spending",
     },
-    {"people", "chat.inbox", "chat.marks"},
+    {"people", "chat.inbox", "chat.marks", "chat.progress"},
     {"tools"},
     {"agent"},
     {"tutor"},
@@ -67,7 +67,7 @@ LAYERS = [
     {"__main__"},
 ]
 BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
-CHAT = {"plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
+CHAT = {"plain", "chat.markup", "chat.marks", "chat.progress", "chat.splitting", "chat.posts", "chat.wishes"}
 PURE = set().union(CHAT, *LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "numpy", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",

@@ -13,6 +13,7 @@ from tutor.chat.inbox import Incoming
 from tutor.chat.markup import blocks
 from tutor.chat.places import Place, Places
 from tutor.chat.posts import Button, File, Post, Section, Writer
+from tutor.chat.progress import post as progress_post
 from tutor.chat.wishes import (
     Again,
     Confirm,
@@ -201,6 +202,8 @@ class Chat:
         match order:
             case "report":
                 return self._report(incoming, writer)
+            case "progress":
+                return progress_post(self.tutor.progress(account), writer, self.shelf.topics)
             case "export":
                 return self._export(account, writer)
             case "unlink":

@@ -145,7 +145,7 @@ def _command(name: str, given: Mapping[str, Any], words: Words) -> Wish | None:
         case "daily":
             wish = words.order(f"daily {given.get('time', '')} {given.get('zone') or ''}".strip())
             return wish or Do(order="help")
-        case "report" | "unlink" | "export" | "forget" | "help":
+        case "report" | "progress" | "unlink" | "export" | "forget" | "help":
             return Do(order=name)
     return None
 
