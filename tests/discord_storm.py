@@ -98,7 +98,7 @@ async def settled(discord: FakeDiscord, wanted: set[str], seconds: float = 300.0
 
 
 async def storm(number: int, every: float, seed: int) -> None:
-    """Direct messages and button presses, each delivered up to four times, with kills in between."""
+    """Direct messages, presses and slash commands, each delivered up to four times, with kills in between."""
     chance = random.Random(seed)
     async with FakeDiscord() as discord:
         discord.pause = lambda: chance.uniform(0.0, 0.05)
@@ -110,12 +110,7 @@ async def storm(number: int, every: float, seed: int) -> None:
             await discord.send(event)
         await settled(discord, {event["d"]["id"] for event in starts})
         first = {user: next(m for m in discord.posts(discord.direct(user)) if m["components"]) for user in users}
-        events = [
-            discord.say(f"answer {n}: I think it is about memory", users[n % USERS])
-            if n % 4
-            else discord.press(first[users[n % USERS]], "hint", users[n % USERS])
-            for n in range(number)
-        ]
+        events = [sent(discord, n, first) for n in range(number)]
         deliveries = [event for event in events for _ in range(chance.randint(1, 4))]
         chance.shuffle(deliveries)
         began = time.monotonic()
@@ -138,13 +133,25 @@ async def storm(number: int, every: float, seed: int) -> None:
         await run.kill()
         waiting = sum(m["flags"] & 128 > 0 for c in discord.channels.values() for m in c["messages"])
         print(
-            f"{len(said)} messages and {len(pressed)} presses, {len(deliveries)} deliveries, {run.kills} kills: "
-            f"answers per message {dict(Counter(found.get(one, 0) for one in said))}, per acknowledged press "
-            f"{dict(Counter(found.get(one, 0) for one in known))}, presses that Discord told had failed: "
+            f"{len(said)} messages, {len(pressed)} presses and commands, {len(deliveries)} deliveries, "
+            f"{run.kills} kills: "
+            f"answers per message {dict(Counter(found.get(one, 0) for one in said))}, per acknowledged interaction "
+            f"{dict(Counter(found.get(one, 0) for one in known))}, interactions that Discord told had failed: "
             f"{len(pressed - known)}, of them answered: {sum(found.get(one, 0) > 0 for one in pressed - known)}, "
             f"left thinking: {waiting}; sent wrongly: {len(discord.unsuppressed)}; {time.monotonic() - began:.0f} s",
             flush=True,
         )
+
+
+def sent(discord: FakeDiscord, number: int, first: dict[str, Any]) -> Any:
+    """A message, a press of a button that was not pressed before, or a slash command."""
+    user = str(1000 + number % USERS)
+    match number % 8:
+        case 0 | 4:
+            return discord.press({**first[user], "id": discord.number()}, "hint", user)
+        case 2:
+            return discord.command("help", user)
+    return discord.say(f"answer {number}: I think it is about memory", user)
 
 
 async def drops(number: int, seed: int) -> None:
