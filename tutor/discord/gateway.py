@@ -113,7 +113,10 @@ class Gateway(discord.Client):
 
     async def _spent(self, incoming: Incoming, *, taken: bool) -> bool:
         """Whether the button was pressed before, so that this press has no answer of its own."""
-        return not taken and await asyncio.to_thread(self._dispatcher.inbox.spent, incoming)
+        try:
+            return not taken and await asyncio.to_thread(self._dispatcher.inbox.spent, incoming)
+        except HistoryError:
+            return False
 
     def _read(self, message: discord.Message) -> Incoming | None:
         return of_message(message, self.me, self._dispatcher.chat.words, reads=self._reads)
