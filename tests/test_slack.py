@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -23,7 +24,9 @@ from tests.fake_slack import SECRET, FakeSlack, buttons, signed, words
 from tests.mutants import mutants
 from tests.platform import InboxChat
 from tutor.cards import LANGUAGES, Language
-from tutor.errors import SettingsError
+from tutor.chat.working import ENDED
+from tutor.errors import HistoryError, SettingsError
+from tutor.history import Store
 from tutor.settings import Settings
 from tutor.slack.manifest import manifest, scopes
 from tutor.slack.running import Service, need, running
@@ -247,6 +250,25 @@ async def test_a_kill_between_acknowledge_and_reply_loses_nothing_and_doubles_no
     assert tutor.phrases("gate.dont_know", "en") in words(slack.posts[-1])
 
 
+async def test_in_a_channel_an_answer_that_was_shown_growing_is_finished_after_a_kill(
+    tutor: Tutor, settings: Settings, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack lets nobody look there what was posted; what it confirmed was noted."""
+    hung = threading.Event()
+    async with connected(tutor, settings, slack, grow_after=0.01) as service:
+        first = await say(slack, service, slack.mention("interview 1"))
+        before = len(slack.posts)
+        monkeypatch.setattr(service.dispatcher.chat, "answer", lambda incoming: hung.wait(20) and None)
+        await slack.send(slack.mention("I don't know", thread=first["thread_ts"]))
+        await until(lambda: len(slack.posts) > before)
+        await until(lambda: "/0" in str(service.dispatcher.inbox.unanswered("slack")[0].target))
+    hung.set()
+    async with connected(tutor, settings, slack) as service:
+        await service.dispatcher.drain()
+    assert len(slack.posts) - before == 1
+    assert tutor.phrases("gate.dont_know", "en") in words(slack.posts[-1])
+
+
 async def test_slack_says_how_long_to_wait(tutor: Tutor, settings: Settings, slack: FakeSlack) -> None:
     refusals = 2
 
@@ -369,9 +391,8 @@ async def test_the_daily_question_comes_by_direct_message(
 # What the operator is told
 
 
-async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
-    settings: Settings, slack: FakeSlack
-) -> None:
+async def started(settings: Settings, slack: FakeSlack) -> asyncio.subprocess.Process:
+    """The command, once it is connected."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("TUTOR_")} | {
         "TUTOR_DATA": str(settings.data), "TUTOR_CARDS": str(CARDS), "TUTOR_SLACK_BOT_TOKEN": "xoxb-1",
         "TUTOR_SLACK_APP_TOKEN": "xapp-1", "TUTOR_SLACK_API": slack.url, "TUTOR_LANGUAGE": "en",
@@ -380,6 +401,13 @@ async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
         sys.executable, "-m", "tutor", "slack", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     await asyncio.wait_for(slack.linked.wait(), 60)
+    return process
+
+
+async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
+    settings: Settings, slack: FakeSlack
+) -> None:
+    process = await started(settings, slack)
     await slack.send(slack.message("help"))
     await until(lambda: len(slack.posts) == 1)
     slack.fault = lambda method, data: web.json_response({"ok": False, "error": "account_inactive"})
@@ -389,6 +417,29 @@ async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
     assert error.decode().startswith("tutor: Slack refuses the token (account_inactive)")
     assert error.decode().count("\n") == 1
     assert process.returncode == 1
+
+
+async def test_it_ends_with_one_line_when_the_process_of_the_turns_ends(settings: Settings, slack: FakeSlack) -> None:
+    process = await started(settings, slack)
+    owner = json.loads((settings.data / "owner.json").read_text())["pid"]
+    assert owner != process.pid, "turns run in another process"
+    os.kill(owner, signal.SIGKILL)
+    _, error = await asyncio.wait_for(process.communicate(), 30)
+    assert error.decode() == f"tutor: {ENDED}\n"
+    assert process.returncode == 1
+
+
+async def test_when_it_is_killed_nothing_keeps_the_data_folder(settings: Settings, slack: FakeSlack) -> None:
+    process = await started(settings, slack)
+    process.kill()
+    await process.communicate()
+    for _ in range(200):
+        try:
+            Store(settings).close()
+            return
+        except HistoryError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the process of the turns still runs")
 
 
 @pytest.mark.parametrize(

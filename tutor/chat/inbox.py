@@ -88,8 +88,14 @@ class Inbox:
     def keep(self, incoming: Incoming) -> None:
         """Notes where the answer to an accepted message goes, so that every attempt goes there."""
         with self._writing() as database:
-            given = [incoming.model_dump_json(), digest(incoming.id)]
-            database.execute("UPDATE entries SET text = ? WHERE key = ?", given)
+            given = [incoming.model_dump_json(), digest(incoming.id), _DONE]
+            database.execute("UPDATE entries SET text = ? WHERE key = ? AND state <> ?", given)
+
+    def kept(self, incoming: Incoming) -> Incoming:
+        """The message as it was last kept."""
+        with self._writing() as database:
+            found = database.execute("SELECT text FROM entries WHERE key = ?", [digest(incoming.id)]).fetchone()
+        return Incoming.model_validate_json(found[0]) if found and found[0] else incoming
 
     def done(self, incoming: Incoming) -> None:
         """Notes that the answer was delivered; the words of the message are kept in the transcript alone."""
