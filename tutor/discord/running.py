@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -14,6 +13,7 @@ import discord
 from tutor.chat.daily import ask_daily
 from tutor.chat.dispatching import Answers, Dispatcher, Revoked
 from tutor.chat.inbox import Inbox, Incoming
+from tutor.chat.serving import until_ended
 from tutor.chat.wishes import Do
 from tutor.chat.working import ChatProcess, chat_process
 from tutor.discord.calls import REVOKED, Calls
@@ -47,16 +47,9 @@ def need(settings: Settings) -> int:
 
 async def _serve(chat: ChatProcess, settings: Settings) -> None:
     async with running(chat, settings) as service:
-        chat.when_ended(service.dispatcher.end_from_elsewhere)
-        stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
         ready = asyncio.create_task(service.told())
-        stopped = asyncio.create_task(stop.wait())
-        ends: list[asyncio.Future[Any]] = [stopped, service.connected, service.dispatcher.ended]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ready, stopped):
-            task.cancel()
+        await until_ended(chat, service.dispatcher, service.connected)
+        ready.cancel()
         service.check()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -21,6 +20,7 @@ from tutor.chat.daily import ask_daily
 from tutor.chat.dispatching import Answers, Dispatcher, Revoked
 from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.pacing import Pace
+from tutor.chat.serving import until_ended
 from tutor.chat.wishes import Do
 from tutor.chat.working import ChatProcess, chat_process
 from tutor.errors import SettingsError
@@ -64,19 +64,9 @@ def need(settings: Settings, *, http: bool) -> None:
 
 
 async def _serve(chat: ChatProcess, settings: Settings, listen: tuple[str, int] | None) -> None:
-    async with running(chat, settings) as service:
-        chat.when_ended(service.dispatcher.end_from_elsewhere)
-        stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        async with service.by_http(listen) if listen else service.by_socket():
-            print(f"Interview tutor: in Slack as {service.me.bot_user_id}", flush=True)
-            stopped = asyncio.create_task(stop.wait())
-            ends: list[asyncio.Future[Any]] = [stopped, service.dispatcher.ended]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-        if service.dispatcher.ended.done():
-            raise service.dispatcher.ended.result()
+    async with running(chat, settings) as service, service.by_http(listen) if listen else service.by_socket():
+        print(f"Interview tutor: in Slack as {service.me.bot_user_id}", flush=True)
+        await until_ended(chat, service.dispatcher)
 
 
 class Service:
