@@ -208,6 +208,7 @@ class Dispatcher:
         A second attempt shows none: the first one's draft may stand there, and would be doubled.
         """
         work = asyncio.ensure_future(self._in(self._turning, lambda: self.chat.answer(incoming)))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # where nobody waits for it any more
         reference, wait = "", self._grow_after
         shown: Post | None = None
         while not (await asyncio.wait({work}, timeout=wait))[0]:

@@ -32,8 +32,7 @@ class _Work:
         from tutor.chat.answering import Chat
         from tutor.opening import open_tutor
 
-        self._tutor = open_tutor(settings)
-        self._chat = Chat(self._tutor, time.time)
+        self._chat = Chat(open_tutor(settings), time.time)
 
     def do(self, name: str, *given: Any) -> Any:
         """Calls the method of the chat."""
@@ -43,9 +42,6 @@ class _Work:
     def wait(self) -> None:
         """Never returns."""
         threading.Event().wait()
-
-    def close(self) -> None:
-        self._tutor.store.close()
 
 
 class _Traced:
@@ -114,19 +110,17 @@ class ChatProcess:
 
 @contextmanager
 def chat_process(settings: Settings) -> Iterator[ChatProcess]:
-    """A chat in a process of its own, which ends with this one; raises TutorError."""
+    """A chat in a process of its own, which ends with this one, in the midst of turns if need be; raises TutorError."""
     from tutor.opening import open_shelf
 
     shelf, phrases = open_shelf(settings), load_phrases(resource("prompts"))
-    _Manager.register("work", _Work, exposed=("open", "do", "wait", "close"))
+    _Manager.register("work", _Work, exposed=("open", "do", "wait"))
     manager = _Manager(ctx=multiprocessing.get_context("spawn"))
     manager.start(_settle_in)
     try:
         work: BaseProxy = manager.work()  # type: ignore[attr-defined]
         work._callmethod("open", (settings,))
         yield ChatProcess(work, shelf, phrases)
-        with _gone():
-            work._callmethod("close")
     finally:
         manager.shutdown()
 
