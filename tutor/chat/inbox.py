@@ -155,9 +155,9 @@ def forget_words(folder: Path, accounts: Iterable[str]) -> None:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """The database: what is written stays even where the machine fails."""
+    """The database: what is written outlives the process; only a machine that fails may lose the last moment."""
     database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
         database.execute(f"PRAGMA {pragma}")
     return database
 
