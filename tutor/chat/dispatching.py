@@ -195,11 +195,10 @@ class Dispatcher:
         """Tells the sender of a fault of ours, under a number that stands in the log."""
         reference = uuid.uuid4().hex[:8]
         _LOG.exception("message failed (reference %s)", reference)
-        writer = await self._in(self._looking, lambda: self.chat.writer(incoming))
-        post = writer.note("say.failed", reference=reference)
         try:
-            await self._platform.deliver(incoming, post, "", again=True)
-        except (Unsure, Refused, Revoked) as error:
+            writer = await self._in(self._looking, lambda: self.chat.writer(incoming))
+            await self._platform.deliver(incoming, writer.note("say.failed", reference=reference), "", again=True)
+        except (Unsure, Refused, Revoked, HistoryError) as error:
             _LOG.warning("and the sender could not be told: %s", error)
 
     async def _answered(self, incoming: Incoming, again: bool) -> tuple[Post | None, str]:
