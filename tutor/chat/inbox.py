@@ -6,7 +6,7 @@ A small database of its own: a line in it takes about a millisecond, whatever tu
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ _TABLE = (
     "(key TEXT PRIMARY KEY, owner TEXT, state TEXT, at REAL, text TEXT) WITHOUT ROWID"
 )
 _DONE = "done"
+TIDIED = 200
+"""Answered messages after which the file is put in order."""
 _WAIT = 5.0
 """Seconds that a write waits for another process."""
 
@@ -63,11 +65,12 @@ class Inbox:
         mark_folder(folder)
         self._clock = clock
         self._lock = threading.Lock()
+        self._path, self._settled = folder / FILE, 0
         try:
-            self._database = _opened(folder / FILE)
+            self._database = _opened(self._path)
             self._database.execute(_TABLE)
         except sqlite3.Error as error:
-            raise HistoryError(f"{folder / FILE} cannot be used: {error}") from None
+            raise HistoryError(f"{self._path} cannot be used: {error}") from None
 
     def accept(self, incoming: Incoming) -> Incoming | None:
         """Writes down what was sent, to be answered; None for what is known already, or was asked by another click."""
@@ -101,6 +104,9 @@ class Inbox:
         """Notes that the answer was delivered; the words of the message are kept in the transcript alone."""
         with self._writing() as database:
             _settle(database, incoming)
+        self._settled += 1
+        if self._settled % TIDIED == 0:
+            self._tidy()
 
     def unanswered(self, platform: str) -> list[Incoming]:
         """What was accepted and never delivered, oldest first; forgets what was delivered long ago."""
@@ -120,6 +126,11 @@ class Inbox:
         """All texts of that kind."""
         with self._writing() as database:
             return _texts(database, f"note:{kind}")
+
+    def _tidy(self) -> None:
+        """Moves what was written to its place on the disk, which may take long: beside the writing, not within."""
+        with suppress(sqlite3.Error), closing(_opened(self._path)) as database:
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Gives the file back."""
@@ -157,7 +168,7 @@ def forget_words(folder: Path, accounts: Iterable[str]) -> None:
 def _opened(path: Path) -> sqlite3.Connection:
     """The database: what is written outlives the process; only a machine that fails may lose the last moment."""
     database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0"):
         database.execute(f"PRAGMA {pragma}")
     return database
 
