@@ -364,21 +364,33 @@ def _facts(document: str) -> tuple[BaseMessage, ...]:
     return tuple(found)
 
 
+def mark_folder(folder: Path) -> None:
+    """Makes the data folder, unless it is one; raises HistoryError for a folder that holds anything else."""
+    marker = folder / _MARKER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            if any(folder.iterdir()):
+                raise HistoryError(
+                    f"{folder} holds other files and no {_MARKER}; set TUTOR_DATA to an empty or new folder"
+                )
+            marker.write_text('{"format": 1}\n', encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> HistoryError:
+    return HistoryError(f"{folder} cannot be written ({error.strerror}); set TUTOR_DATA to a folder of yours")
+
+
 class _Ownership:
     """The lock on a data folder: two processes would corrupt an embedded Chroma without an error."""
 
     def __init__(self, folder: Path) -> None:
         import filelock
 
-        marker = folder / _MARKER
+        mark_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not marker.exists():
-                if any(folder.iterdir()):
-                    raise HistoryError(
-                        f"{folder} holds other files and no {_MARKER}; set TUTOR_DATA to an empty or new folder"
-                    )
-                marker.write_text('{"format": 1}\n', encoding="utf-8")
             self._lock = filelock.FileLock(folder / "owner.lock", timeout=0)
             self._lock.acquire()
             (folder / "owner.json").write_text(json.dumps({"pid": os.getpid()}), encoding="utf-8")
@@ -388,9 +400,7 @@ class _Ownership:
                 "or let both use one Chroma server (TUTOR_CHROMA_URL)"
             ) from None
         except OSError as error:
-            raise HistoryError(
-                f"{folder} cannot be written ({error.strerror}); set TUTOR_DATA to a folder of yours"
-            ) from None
+            raise _unwritable(folder, error) from None
 
     def release(self) -> None:
         self._lock.release()
