@@ -21,6 +21,8 @@ EMPHASIS = np.array([1.0, 1.6, 0.8, 1.6])
 """Weights of the verdicts while fitting: partly and contradicted are rare, and matter."""
 FOREIGN = 0.2
 """Weight of a neighbour's reference answer, which now and then does say something right."""
+SAMPLE = 0.15
+"""Weight of a card's own samples and reference answers."""
 NEIGHBOURS = 3
 
 
@@ -35,7 +37,7 @@ def main() -> None:
     own = weights == 1.0
     pairs = [(VERDICTS[one], VERDICTS[other]) for one, other in zip(verdicts[own], given[own], strict=True)]
     print(f"cards left out: macro F1 {macro_f1(pairs, VERDICTS):.3f}, {f1_by_class(pairs)}")
-    foreign = given[~own]
+    foreign = given[weights == FOREIGN]
     print(f"key points given to a neighbour's reference answer: {(foreign == 0).mean():.3f} of {len(foreign)}")
     target = Path(__file__).parent.parent / "tutor" / "fitted.py"
     target.write_text(_module(fitted(rows, verdicts, weights)), encoding="utf-8")
@@ -49,15 +51,21 @@ def gathered(shelf: Shelf) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     weights: list[float] = []
     cards: list[str] = []
     answers = own_set(Path(__file__).parent / "graded", "tune")
-    heard = {
-        name: Heard(shelf.by_id[name], shelf.examples(shelf.by_id[name])) for name in {one.card for one in answers}
-    }
+    tuned = sorted({one.card for one in answers})
+    heard = {card.id: Heard(card, shelf.examples(card)) for card in shelf.cards}
     said: list[tuple[str, str, Mapping[str, str], float]] = [(one.card, one.text, one.verdicts, 1.0) for one in answers]
-    for name in sorted(heard):
+    for name in tuned:
         card = shelf.by_id[name]
         near = [other for other in shelf.cards if other.topic == card.topic and other.id != name][:NEIGHBOURS]
         missed = {point.id: "missed" for point in card.key_points}
         said += [(name, text, missed, FOREIGN) for other in near for text in (other.answer.en, other.answer.zh)]
+    for card in shelf.cards:
+        points = [point.id for point in card.key_points]
+        said += [
+            (card.id, sample.answer, {point: sample.verdicts.get(point, "missed") for point in points}, SAMPLE)
+            for sample in card.samples
+        ]
+        said += [(card.id, text, dict.fromkeys(points, "covered"), SAMPLE) for text in (card.answer.en, card.answer.zh)]
     for name, text, wanted, weight in said:
         card = shelf.by_id[name]
         evidence = grader.evidence(card, text)

@@ -70,7 +70,7 @@ def test_what_is_denied_is_never_sure() -> None:
     point, said = next(iter(REAL.examples(card).items()))
     likeness = Heard(card, REAL.examples(card)).likeness(Reading(Wording(f"It is not true that {said.covered.en[0]}")))
     assert likeness[point].denied
-    assert likeness[point].verdict((True, False, False, False)) != "covered"
+    assert likeness[point].verdict(NO_SIGNAL) != "covered"
 
 
 def test_a_card_without_examples_is_graded_by_its_signals(shelf: Shelf) -> None:

@@ -32,6 +32,10 @@ FAR = 0.15
 VERDICTS: tuple[Verdict, ...] = ("covered", "partly", "missed", "contradicted")
 SURE_OF_WRONG = 0.5
 """So probable must be that a learner denies a key point before he is told so; below, the grader is not sure."""
+SURE_AGAINST_SIGNAL = 0.8
+"""And so probable where a signal says that he is right."""
+IMPROBABLE = 0.1
+"""What a signal says stays at this probability."""
 _NAMED: tuple[Verdict, ...] = ("covered", "partly", "contradicted")
 _NEAREST = 3
 _ASIDE = frozenset(
@@ -70,11 +74,18 @@ class Likeness:
         return {verdict: power / sum(powers) for verdict, power in zip(VERDICTS, powers, strict=True)}
 
     def verdict(self, signs: Sequence[bool]) -> Verdict:
-        """The most probable verdict; contradicted only where that is more probable than all else together."""
+        """What a signal says, unless that is improbable; else the most probable verdict.
+
+        Contradicted only where that is more probable than all else together; below, the grader is not sure.
+        """
         probable = self.probabilities(signs)
+        if probable["contradicted"] >= (SURE_AGAINST_SIGNAL if any(signs[:2]) else SURE_OF_WRONG):
+            return "contradicted"
+        for verdict, said in zip(VERDICTS[:2], signs, strict=False):
+            if said and probable[verdict] >= IMPROBABLE:
+                return verdict
         best = max(VERDICTS, key=lambda verdict: probable[verdict])
-        doubtful = probable[best] < SURE_OF_WRONG if best == "contradicted" else self.denied and best == "covered"
-        return "unsure" if doubtful else best
+        return "unsure" if best == "contradicted" or (best == "covered" and self.denied) else best
 
 
 class Heard:

@@ -45,11 +45,14 @@ def known_statements(texts: Iterable[tuple[str, str | None]]) -> list[Known]:
 
 @dataclass(frozen=True, slots=True)
 class Recited:
-    """A sentence of the answer, as a token range, that recites one of the card's; `turned` where it says otherwise."""
+    """A sentence of the answer, as a token range, that recites one of the card's; `exact` word by word, `turned` where
+    it says otherwise.
+    """
 
     first: int
     last: int
     key_point: str | None
+    exact: bool
     turned: bool
 
 
@@ -65,11 +68,12 @@ def recited(reading: Reading, known: Sequence[Known], thesaurus: Thesaurus) -> l
         likest = max(known, key=lambda one: _common(counts, one.counts), default=None)
         if likest is None or _common(counts, likest.counts) < RECITED:
             continue
-        turned = words != likest.words and (
+        exact = words == likest.words
+        turned = not exact and (
             (_denials(reading, first, last) - likest.denials) % 2 == 1
             or _exchanged(words, likest, _names(wording, first, last), thesaurus)
         )
-        found.append(Recited(first, last, likest.key_point, turned))
+        found.append(Recited(first, last, likest.key_point, exact, turned))
     return found
 
 

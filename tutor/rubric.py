@@ -40,15 +40,15 @@ class _Rubric:
 class Evidence:
     """What of an answer can be evidence: a gate that it failed, and the tokens that count for nothing.
 
-    `denied` names the key points that are recited with their sense turned round, with the words that do so; `right`
-    are tokens of sentences that the card itself holds right, so that they cannot be a misconception.
+    `denied` names the key points that are recited with their sense turned round, with the words that do so;
+    `beyond_doubt` are tokens that cannot be a misconception: not asserted, or what the card itself holds right.
     """
 
     wording: Wording
     gate: Gate | None
     discounted: frozenset[int]
     denied: Mapping[str, str]
-    right: frozenset[int]
+    beyond_doubt: frozenset[int]
     tutor_said: tuple[Wording, ...]
 
     @property
@@ -59,7 +59,7 @@ class Evidence:
     @property
     def doubtful(self) -> Reading:
         """The answer, read for what in it can be a misconception."""
-        return Reading(self.wording, self.discounted | self.right)
+        return Reading(self.wording, self.beyond_doubt)
 
     def admits(self, words: str) -> bool:
         """Whether these words of the answer are evidence: not out of a mere list, and not the tutor's own."""
@@ -137,9 +137,9 @@ class RubricGrader:
             for one in found
             if one.turned and one.key_point
         }
-        silent = said.discounted.union(*(range(one.first, one.last) for one in found if one.turned))
-        right = frozenset(at for one in found if not one.turned for at in range(one.first, one.last))
-        return Evidence(wording, None, silent, denied, right, rubric.tutor_said)
+        right = frozenset(at for one in found if one.exact for at in range(one.first, one.last))
+        turned = frozenset(at for one in found if one.turned for at in range(one.first, one.last))
+        return Evidence(wording, None, said.discounted | turned, denied, said.discounted | right, rubric.tutor_said)
 
     def _heard(self, card: Card) -> Heard:
         known = self._examples.get(card.id)

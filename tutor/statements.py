@@ -143,7 +143,8 @@ def _only_lists(wording: Wording, indices: list[int]) -> bool:
     if _shuffled(wording, tokens):
         return True
     items = list(_items(wording, tokens))
-    if len(items) >= LONG_BAG and _length(tokens) <= SHORT_ITEMS * len(items):
+    table = "|" in wording.text[tokens[0].start : tokens[-1].end] if tokens else False
+    if len(items) >= LONG_BAG and _length(tokens) <= SHORT_ITEMS * len(items) and not table:
         return True
     if len(items) >= SHORTEST_BAG:
         perhaps = sum(any(_states(token) for token in item) or _measures(item) for item in items)
