@@ -19,6 +19,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
+from tests.many import DAY, stamped
 from tutor.cards import LANGUAGES, Card, Language, Shelf, load_shelf
 from tutor.dialogue import IMPORTANT, PATIENCE, required_move
 from tutor.events import (
@@ -54,7 +55,6 @@ from tutor.tutor import Tutor
 
 MOST_TURNS = PATIENCE + 8
 """Messages that a question can take at most: the answer, each step, the restatement, and a few wishes."""
-DAY = 86_400.0
 NOISE = {"en": ("something about speed", "it is better in practice", "hm, the gradient?", "many papers do that"),
          "zh": ("好像跟速度有关", "实际效果更好", "嗯，梯度？", "很多论文都这么做")}  # fmt: skip
 GIVING_UP = {"en": ("I don't know", "no idea", "not sure"), "zh": ("不知道", "不太清楚", "忘了")}
@@ -500,8 +500,8 @@ def course(shelf: Shelf, desk: Desk, wordings: Wordings, policy: str, seed: int,
             card = shelf.by_id[interview.rounds[-1].asked.card_id]
             talk.say(learner.reply(card, interview.turn))
         memory.after(interview, day, before)
-        timed = [(day * DAY + 60.0 * at, message) for at, message in enumerate(talk.messages)]
-        sittings += filter(None, [sitting(str(day), timed)])
+        times = [day * DAY + 60.0 * at for at in range(len(talk.messages))]
+        sittings += filter(None, [sitting(str(day), stamped(talk.messages, times))])
     return Course(untouched, memory.known(days), days * 5)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tutor.cards import Language, Source, Text, Verdict
+from tutor.clock import Timing
 from tutor.grading import RUBRIC, Found, Grade, Mark
 from tutor.highlights import Moment, best, misconceptions, weakest
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
-from tutor.timing import Timing
 
 Standing = Literal["graded", "skipped", "after_showing", "ungraded", "open"]
 """`ungraded`: something was said, but grading failed; that is no score, and no zero either."""
