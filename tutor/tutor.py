@@ -251,7 +251,8 @@ class Tutor:
     def report(self, learner: str, session: str) -> Report:
         """The report of a session, with times, and with the dates at which its questions come back."""
         transcript = self.transcript(learner, session)
-        return report(Interview.of(transcript), timings(transcript), due(self.sittings(learner), self.desk.shelf))
+        shelf = self.desk.shelf
+        return report(Interview.of(transcript), timings(transcript), due(self.sittings(learner), shelf), shelf)
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, self._holder(learner, session), session)
