@@ -21,7 +21,7 @@ LAYERS = [
     {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"progress", "reporting"},
     {"costs", "describing"},
-    {"chat.markup", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {"chat.markup", "hearing", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
     {"models.breaker", "models.metering", "models.raised"},
     {"models.calling", "requests"},
     {"models.provider"},

@@ -18,11 +18,14 @@ from tutor.grading import Gate, Grade, Mark
 Mode = Literal["practice", "exam"]
 Command = Literal[
     "hint", "explain", "show", "skip", "repeat", "end", "grade",
-    "why", "easier", "shorter", "misread", "pause", "resume",
+    "why", "easier", "shorter", "misread", "pause", "resume", "standing", "aside",
 ]  # fmt: skip
 BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
 COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")
-"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given)."""
+"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given).
+
+Two more are only heard in sentences: `standing` asks what counts so far, `aside` is anything else that is no answer.
+"""
 Step = Literal["pump", "hint", "probe", "tell"]
 
 

@@ -113,6 +113,7 @@ class Interview:
     turn: tuple[Event, ...] = ()
     brief: bool = False
     easier: int = 0
+    asides: int = 0
     at: float | None = None
     started_at: float | None = None
     paused_since: float | None = None
@@ -160,7 +161,7 @@ class Interview:
         if this.grade is None or this.ungraded or this.awaiting:
             return False
         if this.given_away:
-            return this.grades[-1].after_showing
+            return _restated(this)
         return not self.follows_up(this)
 
     def follows_up(self, this: Round) -> bool:
@@ -193,6 +194,12 @@ class Interview:
     @property
     def asked_ids(self) -> frozenset[str]:
         return frozenset(this.asked.card_id for this in self.rounds)
+
+
+def _restated(this: Round) -> bool:
+    """Whether the whole was said once more: something of it, or twice nothing."""
+    again = [graded for graded in this.grades if graded.after_showing]
+    return len(again) > 1 or any(mark.verdict != "missed" for graded in again for mark in graded.grade.marks)
 
 
 def words(text: str) -> float:
@@ -288,6 +295,8 @@ def _commanded(interview: Interview, event: CommandGiven) -> Interview:
         return replace(interview, paused_since=interview.at)
     if command == "shorter":
         return replace(interview, brief=True)
+    if command == "aside":
+        return replace(interview, asides=interview.asides + 1)
     if command == "easier":
         return replace(interview, easier=interview.easier + 1)
     current = interview.current

@@ -24,7 +24,7 @@ from tutor.events import (
     Step,
     to_json,
 )
-from tutor.grading import Grader, appealed
+from tutor.grading import Gate, Grader, appealed
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 from tutor.search import CardSearch
@@ -139,11 +139,15 @@ def grade_answer(runtime: Runtime) -> Result:
         helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
         grader=grade.grader,
-        latest=None if won else dialogue.gate(this.said[-1], desk.phrases.words("asks.giving_up")),
+        latest=None if won else _gate(this.said[-1], desk.phrases),
         repeated=tuple(sorted(this.told & dialogue.newly_covered(whole, None))) if grade != whole else (),
         late=clock.late(interview, this),
     )
     return _graded(interview, graded)
+
+
+def _gate(text: str, phrases: Phrases) -> Gate | None:
+    return dialogue.gate(text, phrases.words("asks.giving_up"), phrases.words("asks.nothing_more"))
 
 
 def _heard_appeal(interview: Interview, desk: Desk) -> Result:
