@@ -11,7 +11,7 @@ HEARD = [
     ("pause please, I need a break", "pause"), ("先暂停一下，我去吃个饭", "pause"),
     ("ok I'm back. where were we? I forgot the question", "resume"), ("我回来了，刚才说到哪了？", "resume"),
     ("show me the answer right away please", "show"), ("我完全不懂，能给我看看答案吗", "show"),
-    ("What's the answer? I give up.", "show"), 
+    ("What's the answer? I give up.", "show"),
     ("I'd like to stop here, thanks", "end"), ("到此为止，给我看下总结", "end"),
     ("skip lol", "skip"), ("skip 吧 换下一个", "skip"), ("不用复述了，下一题吧", "skip"),
     ("uff thats long. shorter pls", "shorter"), ("等下，这个小结能再短一点吗", "shorter"),
