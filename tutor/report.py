@@ -18,6 +18,8 @@ Standing = Literal["graded", "skipped", "after_showing", "ungraded", "open"]
 """`ungraded`: something was said, but grading failed; that is no score, and no zero either."""
 READ_BELOW = 8.0
 """Questions with a lower score name their sources as reading; the others lead deeper."""
+READING = 6
+"""Sources that a report names at most."""
 DEEPER = 3
 """Deeper questions that a report names at most."""
 
@@ -89,9 +91,9 @@ class Report:
 
     @property
     def reading(self) -> tuple[Source, ...]:
-        """Sources of the questions that went below READ_BELOW, each once."""
-        weak = (result for result in self.counted if (result.score or 0.0) < READ_BELOW)
-        return tuple(dict.fromkeys(source for result in weak for source in result.sources))
+        """Sources of the questions that went below READ_BELOW, each once, of the weakest question first."""
+        weak = sorted((r for r in self.counted if (r.score or 0.0) < READ_BELOW), key=lambda r: r.score or 0.0)
+        return tuple(dict.fromkeys(source for result in weak for source in result.sources))[:READING]
 
     @property
     def seconds(self) -> float | None:
