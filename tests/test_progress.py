@@ -21,6 +21,9 @@ from tutor.events import QuestionAsked, learner_message, to_json
 from tutor.history import ChromaHistory, Record, Store, digest, facts
 from tutor.planning import next_card
 from tutor.progress import Sitting, _mixed, by_day, due, progress, review, sitting
+from tutor.prompts import Phrases
+from tutor.report import report
+from tutor.reporting import plan
 from tutor.spacing import WHOLE, ratings
 from tutor.summaries import kept
 from tutor.tutor import Tutor
@@ -286,3 +289,15 @@ def test_progress_is_seen_where_no_summary_can_be_written(
     answered(tutor)
     monkeypatch.setattr(archive, "keep", full)
     assert len(Archive(store).sittings(LEARNER)) == 1
+
+
+def test_a_strong_answer_leads_deeper_in_the_report(shelf: Shelf, phrases: Phrases) -> None:
+    assert shelf.by_id["kv-cache"].deeper == ("lora-rank",)
+    question = shelf.by_id["lora-rank"].question.zh
+    strong = Scene(shelf).ask("kv-cache").say(GOOD).grade().interview
+    weak = Scene(shelf).ask("kv-cache").say("keys of past tokens").grade().interview
+    made = report(strong, shelf=shelf)
+    assert [(deeper.after, deeper.card_id) for deeper in made.deeper] == [(1, "lora-rank")]
+    assert any(question in line for line in plan(made, "zh", phrases, shelf.topics))
+    assert report(weak, shelf=shelf).deeper == ()
+    assert report(strong, due={"lora-rank": NOON}, shelf=shelf).deeper == (), "it was asked before"
