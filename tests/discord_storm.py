@@ -26,13 +26,17 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.fake_discord import APP, CHANNEL, TOKEN, FakeDiscord
-from tutor.discord.running import SWITCH, Service, running
-from tutor.opening import open_tutor
+from tutor.cards import LANGUAGES
+from tutor.chat.inbox import Incoming
+from tutor.chat.working import chat_process
+from tutor.discord.running import Service, running
+from tutor.prompts import load_phrases
 from tutor.resources import resource
 from tutor.settings import Settings
 
 USERS = 40
 PATIENCE = (0.5, 2.0, 5.0)
+MOMENT = [load_phrases(resource("prompts"))("chat.thinking", language) for language in LANGUAGES]
 
 
 @asynccontextmanager
@@ -41,15 +45,13 @@ async def at_work(data: Path, api: str, gateway: str, **pace: Any) -> AsyncItera
     Route.BASE = api
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
     chosen = Settings(data=data, cards=resource("knowledge"), discord_token=TOKEN)
-    tutor = open_tutor(chosen)
-    async with running(tutor, chosen, patience=PATIENCE, **pace) as service:
-        yield service
-    tutor.store.close()
+    with chat_process(chosen) as chat:
+        async with running(chat, chosen, patience=PATIENCE, **pace) as service:
+            yield service
 
 
 async def child(data: Path, api: str, gateway: str) -> None:
     """The tutor in Discord until it is killed."""
-    sys.setswitchinterval(SWITCH)
     async with at_work(data, api, gateway):
         await asyncio.Event().wait()
 
@@ -78,11 +80,13 @@ class Storm:
         self.kills += 1
 
 
-def replies(discord: FakeDiscord) -> Counter[str]:
-    """How many answers each message and interaction has: posts that refer to it."""
+def replies(discord: FakeDiscord, *, whole: bool = False) -> Counter[str]:
+    """How many answers each message and interaction has: posts that refer to it; `whole`: no longer "one moment"."""
     found: Counter[str] = Counter()
     for channel in discord.channels.values():
         for post in channel["messages"]:
+            if whole and post["content"] in MOMENT:
+                continue
             if post["author"]["id"] == APP and not post["flags"] & 128:
                 cause = post.get("message_reference", {}).get("message_id")
                 cause = cause or post.get("interaction_metadata", {}).get("id")
@@ -90,16 +94,16 @@ def replies(discord: FakeDiscord) -> Counter[str]:
     return found
 
 
-async def settled(discord: FakeDiscord, wanted: set[str], seconds: float = 300.0) -> None:
+async def settled(discord: FakeDiscord, wanted: set[str], seconds: float = 600.0) -> None:
     """Waits until all are answered."""
     end = time.monotonic() + seconds
-    while not wanted <= set(replies(discord)) and time.monotonic() < end:
+    while not wanted <= set(replies(discord, whole=True)) and time.monotonic() < end:
         await asyncio.sleep(0.5)
     await asyncio.sleep(1.0)
 
 
 async def storm(number: int, every: float, seed: int) -> None:
-    """Direct messages and button presses, each delivered up to four times, with kills in between."""
+    """Direct messages, presses and slash commands, each delivered up to four times, with kills in between."""
     chance = random.Random(seed)
     async with FakeDiscord() as discord:
         discord.pause = lambda: chance.uniform(0.0, 0.05)
@@ -111,12 +115,7 @@ async def storm(number: int, every: float, seed: int) -> None:
             await discord.send(event)
         await settled(discord, {event["d"]["id"] for event in starts})
         first = {user: next(m for m in discord.posts(discord.direct(user)) if m["components"]) for user in users}
-        events = [
-            discord.say(f"answer {n}: I think it is about memory", users[n % USERS])
-            if n % 4
-            else discord.press(first[users[n % USERS]], "hint", users[n % USERS])
-            for n in range(number)
-        ]
+        events = [sent(discord, n, first) for n in range(number)]
         deliveries = [event for event in events for _ in range(chance.randint(1, 4))]
         chance.shuffle(deliveries)
         began = time.monotonic()
@@ -138,14 +137,27 @@ async def storm(number: int, every: float, seed: int) -> None:
         found = replies(discord)
         await run.kill()
         waiting = sum(m["flags"] & 128 > 0 for c in discord.channels.values() for m in c["messages"])
+        waiting += len(set(found) - set(replies(discord, whole=True)))
         print(
-            f"{len(said)} messages and {len(pressed)} presses, {len(deliveries)} deliveries, {run.kills} kills: "
-            f"answers per message {dict(Counter(found.get(one, 0) for one in said))}, per acknowledged press "
-            f"{dict(Counter(found.get(one, 0) for one in known))}, presses that Discord told had failed: "
+            f"{len(said)} messages, {len(pressed)} presses and commands, {len(deliveries)} deliveries, "
+            f"{run.kills} kills: "
+            f"answers per message {dict(Counter(found.get(one, 0) for one in said))}, per acknowledged interaction "
+            f"{dict(Counter(found.get(one, 0) for one in known))}, interactions that Discord told had failed: "
             f"{len(pressed - known)}, of them answered: {sum(found.get(one, 0) > 0 for one in pressed - known)}, "
             f"left thinking: {waiting}; sent wrongly: {len(discord.unsuppressed)}; {time.monotonic() - began:.0f} s",
             flush=True,
         )
+
+
+def sent(discord: FakeDiscord, number: int, first: dict[str, Any]) -> Any:
+    """A message, a press of a button that was not pressed before, or a slash command."""
+    user = str(1000 + number % USERS)
+    match number % 8:
+        case 0 | 4:
+            return discord.press({**first[user], "id": discord.number()}, "hint", user)
+        case 2:
+            return discord.command("help", user)
+    return discord.say(f"answer {number}: I think it is about memory", user)
 
 
 async def drops(number: int, seed: int) -> None:
@@ -183,20 +195,26 @@ def busy(seconds: float) -> None:
         sum(range(10_000))
 
 
-async def acknowledgements(number: int) -> None:
-    """Times interactions while every turn hangs and a process for each core does nothing but work."""
+async def acknowledgements(number: int, *, hanging: bool) -> None:
+    """Times interactions while a process for each core does nothing but work, and every turn hangs or works, too."""
     cores = [multiprocessing.Process(target=busy, args=(600,), daemon=True) for _ in range(os.cpu_count() or 1)]
     async with FakeDiscord() as discord:
         data = Path(tempfile.mkdtemp()) / "data"
         async with at_work(data, discord.api, discord.gateway, grow_after=600.0) as service:
             await asyncio.wait_for(discord.ready.wait(), 30)
             hung = threading.Event()
-            service.dispatcher.chat.answer = lambda *given: hung.wait(600) and None  # type: ignore[method-assign, assignment]
+
+            def hang(incoming: Incoming) -> None:
+                hung.wait(600)
+
+            if hanging:
+                service.dispatcher.chat.answer = hang  # type: ignore[method-assign]
             for core in cores:
                 core.start()
             asked = []
             for n in range(number):
-                event = discord.command("help", str(1000 + n % USERS), CHANNEL)
+                user = str(1000 + n % USERS)
+                event = discord.command("help", user, CHANNEL) if n % 4 else discord.command("interview", user)
                 asked.append(event["d"]["id"])
                 await discord.send(event)
                 while asked[-1] not in discord.acknowledged and time.perf_counter() - discord.asked[asked[-1]] < 5:
@@ -204,13 +222,13 @@ async def acknowledgements(number: int) -> None:
                 await asyncio.sleep(0.005)
             for core in cores:
                 core.terminate()
-            service.dispatcher.chat.done = lambda incoming: None  # type: ignore[method-assign]
             hung.set()
         took = sorted(discord.acknowledged.get(one, 1e9) - discord.asked[one] for one in asked)
         p = [took[min(number - 1, int(number * share))] * 1000 for share in (0.5, 0.99, 0.999)]
         print(
-            f"{number} interactions, every turn hanging, all cores busy: acknowledged after p50 {p[0]:.0f} ms, "
-            f"p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, at most {took[-1] * 1000:.0f} ms",
+            f"{number} interactions, {'every turn hanging' if hanging else 'turns working'}, all cores busy: "
+            f"acknowledged after p50 {p[0]:.0f} ms, p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, "
+            f"at most {took[-1] * 1000:.0f} ms",
             flush=True,
         )
 
@@ -229,7 +247,8 @@ def main() -> None:
     if chosen.drops:
         asyncio.run(drops(chosen.drops, chosen.seed))
     if chosen.calls:
-        asyncio.run(acknowledgements(chosen.calls))
+        for hanging in (True, False):
+            asyncio.run(acknowledgements(chosen.calls, hanging=hanging))
     if chosen.messages:
         asyncio.run(storm(chosen.messages, 4.0, chosen.seed))
 

@@ -10,6 +10,8 @@ import re
 import select
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,10 @@ from typing import Any
 
 SECRET = "provider-internal-7f3a"
 WORDS = "A good start."
-WELL = ("well", "uncounted", "after", "slowly", "costly", "thoughtful", "length", "megabyte")
+WELL = (
+    "well", "uncounted", "after", "slowly", "costly", "thoughtful", "length", "megabyte", "call", "same_ids",
+    "twenty_calls",
+)  # fmt: skip
 """Modes in which a request for a judgement gets one: the fault, if any, is in the words."""
 LONG = "token " * 200_000
 """More than 1 MB."""
@@ -47,10 +52,10 @@ class FaultServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def next_mode(self, body: bytes, key: str) -> str:
+    def next_mode(self, body: bytes, request: dict[str, Any], key: str) -> str:
         with self._lock:
             number = len(self.requests)
-            self.requests.append(json.loads(body))
+            self.requests.append(request)
             self.sizes.append(len(body))
             self.keys.append(key)
             self.times.append(time.monotonic())
@@ -78,14 +83,31 @@ def faults(mode: str | Sequence[str] = "well", pace: float = 1.0) -> Iterator[Fa
         server.server_close()
 
 
+@contextmanager
+def elsewhere(mode: str) -> Iterator[tuple[str, Callable[[], int]]]:
+    """A server in a process of its own: its address, and what ends it and tells the bytes of the longest request."""
+    command = [sys.executable, "-m", "tests.faults", mode]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = server.stdout.readline().strip()
+        try:
+            yield address, lambda: int(server.communicate()[0])
+        finally:
+            server.kill()
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: FaultServer
     protocol_version = "HTTP/1.1"
     tokens = 100
+    request_sent: dict[str, Any]
+    """The request that is being answered."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        name, _, argument = self.server.next_mode(body, self.headers["authorization"]).partition(":")
+        self.request_sent = json.loads(body)
+        mode = self.server.next_mode(body, self.request_sent, self.headers["authorization"])
+        name, _, argument = mode.partition(":")
         answer: Callable[..., None] = getattr(self, f"answer_{name}")
         self.server.count_open(1)
         try:
@@ -101,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _judges(self) -> bool:
         """Whether the request asks for a judgement on an answer."""
-        tools = self.server.requests[-1].get("tools", ())
+        tools = self.request_sent.get("tools", ())
         return [tool["function"]["name"] for tool in tools] == ["Judgement"]
 
     # Ways to answer
@@ -109,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_judgement(self, after: float = 0.0) -> None:
         """Finds the first key point in the answer, in the answer's own words, and no other."""
         time.sleep(after)
-        rules, answer = (str(message["content"]) for message in self.server.requests[-1]["messages"][:2])
+        rules, answer = (str(message["content"]) for message in self.request_sent["messages"][:2])
         points = re.findall(r"^- ([\w-]+): ", rules.partition("Key points:")[2].partition("Misconceptions:")[0], re.M)
         said = answer.partition("<answer>")[2].partition("</answer>")[0].strip()
         opinions = [{"key_point": point, "verdict": "missed", "quote": ""} for point in points]
@@ -119,6 +141,25 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_well(self, words: str = WORDS) -> None:
         half = len(words) // 2
         self.stream([{"role": "assistant", "content": words[:half]}, {"content": words[half:]}], "stop")
+
+    def answer_embeddings(self) -> None:
+        """Vectors of three dimensions, the same for every text that speaks of the same; no model's, but repeatable."""
+        subjects = (("memory", "内存", "cache", "缓存", "goldfish"), ("rank", "lora", "低秩", "adapter"))
+        texts = self.request_sent["input"]
+        vectors = [[float(any(word in text.lower() for word in some)) for some in subjects] + [0.1] for text in texts]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+        usage = {"prompt_tokens": 2 * len(texts), "total_tokens": 2 * len(texts)}
+        body = {"object": "list", "model": "m", "data": data[::-1], "usage": usage}
+        self._whole(json.dumps(body).encode(), "application/json")
+
+    def answer_embeddings_fewer(self) -> None:
+        self._whole(b'{"object": "list", "model": "m", "data": []}', "application/json")
+
+    def answer_embeddings_zero(self) -> None:
+        data = [
+            {"object": "embedding", "index": n, "embedding": [0.0]} for n, _ in enumerate(self.request_sent["input"])
+        ]
+        self._whole(json.dumps({"object": "list", "model": "m", "data": data}).encode(), "application/json")
 
     def answer_uncounted(self) -> None:
         self.stream([{"content": WORDS}], "stop", counted=False)
@@ -149,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._error(int(status))
 
     def answer_unknown_parameter(self) -> None:
-        if "temperature" in self.server.requests[-1]:
+        if "temperature" in self.request_sent:
             self._error(400, param="temperature")
         else:
             self.answer_well()
@@ -287,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         if finish:
             self._piece({}, finish)
-        if counted and finish and "stream_options" in self.server.requests[-1]:
+        if counted and finish and "stream_options" in self.request_sent:
             usage = {"prompt_tokens": self.tokens, "completion_tokens": 10, "total_tokens": self.tokens + 10}
             self._event({"id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage})
         self._sent(b"data: [DONE]\n\n")
@@ -363,3 +404,10 @@ class _Handler(BaseHTTPRequestHandler):
             if ready and not self.connection.recv(1, socket.MSG_PEEK):
                 break
         self.close_connection = True
+
+
+if __name__ == "__main__":
+    with faults(sys.argv[1]) as running:
+        print(running.address, flush=True)
+        sys.stdin.read()
+        print(max(running.sizes, default=0))

@@ -1,11 +1,22 @@
 """A chat platform in memory: keeps what was posted at each place, and can lose, refuse or be killed on the way."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tutor.chat.inbox import Incoming
+from tutor.chat.answering import Chat
+from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.posts import Post
+from tutor.tutor import Tutor
+
+
+class InboxChat(Chat):
+    """A chat with the inbox before it, in one process."""
+
+    def __init__(self, tutor: Tutor, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(tutor, clock)
+        self.inbox = Inbox(tutor.settings.data, clock)
 
 
 @dataclass

@@ -26,7 +26,8 @@ import aiohttp
 
 from tests.fake_slack import SECRET, FakeSlack, signed
 from tests.mutants import mutants
-from tutor.opening import open_tutor
+from tutor.chat.inbox import Incoming
+from tutor.chat.working import chat_process
 from tutor.resources import resource
 from tutor.settings import Settings
 from tutor.slack.running import running
@@ -45,8 +46,9 @@ async def child(data: Path, address: str) -> None:
     """The tutor in Slack until it is killed."""
     chosen = settings(data, address)
     patience = (0.5, 2.0, 5.0)
-    async with running(open_tutor(chosen), chosen, interval=0.0, patience=patience) as service, service.by_socket():
-        await asyncio.Event().wait()
+    with chat_process(chosen) as chat:
+        async with running(chat, chosen, interval=0.0, patience=patience) as service, service.by_socket():
+            await asyncio.Event().wait()
 
 
 class Storm:
@@ -149,13 +151,12 @@ async def settled(run: Storm, payloads: list[dict[str, Any]]) -> None:
 @asynccontextmanager
 async def listening(slack: FakeSlack, data: Path) -> AsyncIterator[tuple[Any, str]]:
     chosen = settings(data, slack.url)
-    tutor = open_tutor(chosen)
-    async with (
-        running(tutor, chosen, interval=0.0, grow_after=600.0) as service,
-        service.by_http(("127.0.0.1", 0)) as port,
-    ):
-        yield service, f"http://127.0.0.1:{port}/slack/events"
-    tutor.store.close()
+    with chat_process(chosen) as chat:
+        async with (
+            running(chat, chosen, interval=0.0, grow_after=600.0) as service,
+            service.by_http(("127.0.0.1", 0)) as port,
+        ):
+            yield service, f"http://127.0.0.1:{port}/slack/events"
 
 
 def busy(seconds: float) -> None:
@@ -164,32 +165,39 @@ def busy(seconds: float) -> None:
         sum(range(10_000))
 
 
-async def acknowledgements(number: int) -> None:
-    """Times signed calls while every turn hangs and a process for each core does nothing but work."""
+async def acknowledgements(number: int, *, hanging: bool) -> None:
+    """Times signed calls while a process for each core does nothing but work, and every turn hangs or works, too."""
     cores = [multiprocessing.Process(target=busy, args=(600,), daemon=True) for _ in range(os.cpu_count() or 1)]
     async with FakeSlack() as slack, listening(slack, Path(tempfile.mkdtemp()) / "data") as (service, address):
         hung = threading.Event()
-        service.dispatcher.chat.answer = lambda *given: hung.wait(600) and None
+
+        def hang(incoming: Incoming) -> None:
+            hung.wait(600)
+
+        if hanging:
+            service.dispatcher.chat.answer = hang
         for core in cores:
             core.start()
         took = []
         async with aiohttp.ClientSession() as session:
             for index in range(number):
-                body = json.dumps(slack.message("an answer", f"U{index % USERS}")).encode()
+                text = "I think it is about memory" if index >= USERS else "interview 20"
+                body = json.dumps(slack.message(text, f"U{index % USERS}")).encode()
                 began = time.perf_counter()
                 async with session.post(address, data=body, headers=signed(body)) as answer:
                     assert answer.status == 200
                 took.append(time.perf_counter() - began)
                 await asyncio.sleep(0.005)
+        waiting = len(service.dispatcher.inbox.unanswered("slack"))
         for core in cores:
             core.terminate()
-        service.dispatcher.chat.done = lambda incoming: None
         hung.set()
     took.sort()
     p = [took[min(number - 1, int(number * share))] * 1000 for share in (0.5, 0.99, 0.999)]
     print(
-        f"{number} signed calls, every turn hanging, all cores busy: acknowledged after p50 {p[0]:.0f} ms, "
-        f"p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, at most {took[-1] * 1000:.0f} ms",
+        f"{number} signed calls, {'every turn hanging' if hanging else 'turns working'}, all cores busy: acknowledged "
+        f"after p50 {p[0]:.0f} ms, p99 {p[1]:.0f} ms, p99.9 {p[2]:.0f} ms, at most {took[-1] * 1000:.0f} ms; "
+        f"{waiting} waited for their answers at the end",
         flush=True,
     )
 
@@ -209,19 +217,18 @@ async def drops(number: int) -> None:
     """Drops the connection again and again, each time with a message on its way."""
     async with FakeSlack() as slack:
         chosen = settings(Path(tempfile.mkdtemp()) / "data", slack.url)
-        tutor = open_tutor(chosen)
-        async with running(tutor, chosen, interval=0.0) as service, service.by_socket():
-            for index in range(number):
-                payload, before = slack.message("help", f"U{index % USERS}"), slack.connections
-                envelope = await slack.send(payload)
-                await slack.sockets[-1].close()
-                while slack.connections == before:  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
-                if envelope not in slack.acknowledged:
-                    await slack.send(payload)
-            await asyncio.sleep(1.0)
-            await service.dispatcher.drain()
-        tutor.store.close()
+        with chat_process(chosen) as chat:
+            async with running(chat, chosen, interval=0.0) as service, service.by_socket():
+                for index in range(number):
+                    payload, before = slack.message("help", f"U{index % USERS}"), slack.connections
+                    envelope = await slack.send(payload)
+                    await slack.sockets[-1].close()
+                    while slack.connections == before:  # noqa: ASYNC110
+                        await asyncio.sleep(0.005)
+                    if envelope not in slack.acknowledged:
+                        await slack.send(payload)
+                await asyncio.sleep(1.0)
+                await service.dispatcher.drain()
         counts = Counter(replies(slack).values())
         print(f"{number} dropped connections: answers per message {dict(counts)}, {slack.connections} connections")
 
@@ -243,7 +250,8 @@ def main() -> None:
     if chosen.knocks:
         asyncio.run(knocks(chosen.knocks))
     if chosen.calls:
-        asyncio.run(acknowledgements(chosen.calls))
+        for hanging in (True, False):
+            asyncio.run(acknowledgements(chosen.calls, hanging=hanging))
     if chosen.messages:
         asyncio.run(storm(chosen.messages, 5.0, chosen.seed, channel=False))
         asyncio.run(storm(chosen.messages // 4, 5.0, chosen.seed, channel=True))

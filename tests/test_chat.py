@@ -3,19 +3,21 @@
 import asyncio
 import json
 import random
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.platform import InboxChat as Chat
 from tests.platform import MemoryPlatform, words
 from tutor.cards import Language
-from tutor.chat.answering import Chat
 from tutor.chat.dispatching import Dispatcher, Refused, Revoked, Unsure
 from tutor.chat.inbox import Incoming
+from tutor.chat.posts import Post
 from tutor.chat.wishes import Again, Confirm, Daily, DailyDue, Do, Link, Press, Say, Start, Unclear, Wish
 from tutor.history import Store
-from tutor.tutor import Tutor
+from tutor.tutor import Tutor, Watcher
 
 ANN, BOB = "test:T1:ann", "test:T1:bob"
 IDS = count()
@@ -36,10 +38,10 @@ def sent(wish: Wish, account: str = ANN, place: str = "", message_id: str = "", 
 
 
 def answer(chat: Chat, incoming: Incoming) -> str:
-    accepted = chat.accept(incoming)
+    accepted = chat.inbox.accept(incoming)
     assert accepted
     post = chat.answer(accepted)
-    chat.done(accepted)
+    chat.inbox.done(accepted)
     return words(post)
 
 
@@ -54,7 +56,7 @@ def test_a_whole_interview_is_had_in_direct_messages(chat: Chat, language: Langu
     assert say("gate.dont_know", language) in answer(chat, sent(Say(text=texts[1])))
     assert say("block.reference", language, question="")[:5] in answer(chat, sent(Press(command="show")))
     assert say("block.question", language, number=2, of=2) in answer(chat, sent(Press(command="skip")))
-    accepted = chat.accept(sent(Say(text=texts[2])))
+    accepted = chat.inbox.accept(sent(Say(text=texts[2])))
     assert accepted
     post = chat.answer(accepted)
     assert say("report.title", language) in words(post)
@@ -64,15 +66,15 @@ def test_a_whole_interview_is_had_in_direct_messages(chat: Chat, language: Langu
 
 def test_a_message_is_accepted_once_and_its_answer_stays_the_same(chat: Chat) -> None:
     start = sent(Start(questions=1))
-    first = chat.accept(start)
+    first = chat.inbox.accept(start)
     assert first
-    assert chat.accept(start) is None
+    assert chat.inbox.accept(start) is None
     assert words(chat.answer(first)) == words(chat.answer(first))
     assert len(chat.tutor.sessions(ANN)) == 1
-    assert [left.id for left in chat.unanswered("test")] == [first.id]
-    chat.done(first)
-    assert chat.unanswered("test") == []
-    assert chat.accept(start) is None
+    assert [left.id for left in chat.inbox.unanswered("test")] == [first.id]
+    chat.inbox.done(first)
+    assert chat.inbox.unanswered("test") == []
+    assert chat.inbox.accept(start) is None
 
 
 def test_nobody_answers_or_reads_the_interview_of_another(chat: Chat) -> None:
@@ -214,7 +216,7 @@ def test_forgetting_asks_first_and_then_leaves_no_word_in_any_file(chat: Chat, t
     answer(chat, sent(Say(text="what eve said"), "test:T1:eve"))
     answer(chat, sent(Link(code=code_of(chat, ANN)), BOB))
     answer(chat, sent(Daily(time="09:00"), ANN))
-    asked = chat.accept(sent(Do(order="forget"), BOB))
+    asked = chat.inbox.accept(sent(Do(order="forget"), BOB))
     assert asked
     post = chat.answer(asked)
     assert "interviews 2, accounts 2" in words(post)
@@ -234,7 +236,7 @@ def test_forgetting_asks_first_and_then_leaves_no_word_in_any_file(chat: Chat, t
 def test_an_export_holds_everything_and_reads_again(chat: Chat) -> None:
     answer(chat, sent(Start(questions=1)))
     answer(chat, sent(Say(text="words to take away")))
-    accepted = chat.accept(sent(Do(order="export")))
+    accepted = chat.inbox.accept(sent(Do(order="export")))
     assert accepted
     post = chat.answer(accepted)
     assert post and post.file and post.private
@@ -247,7 +249,7 @@ def test_a_daily_question_comes_once_a_day_and_leaves_an_open_interview_alone(ch
     answer(chat, sent(Daily(time="09:00", zone="Asia/Shanghai")))
     assert [daily["time"] for daily in chat.dailies("test")] == ["09:00"]
     assert "Question 1 of 1" in answer(chat, sent(DailyDue(day="2026-01-02"), message_id="daily/2026-01-02"))
-    assert chat.accept(sent(DailyDue(day="2026-01-02"), message_id="daily/2026-01-02")) is None
+    assert chat.inbox.accept(sent(DailyDue(day="2026-01-02"), message_id="daily/2026-01-02")) is None
     assert "still open" in answer(chat, sent(DailyDue(day="2026-01-03")))
     answer(chat, sent(Do(order="daily_off")))
     assert list(chat.dailies("test")) == []
@@ -258,7 +260,7 @@ def test_a_daily_question_comes_once_a_day_and_leaves_an_open_interview_alone(ch
 
 
 def dispatcher(chat: Chat, platform: MemoryPlatform, **more: float) -> Dispatcher:
-    return Dispatcher(chat, platform, patience=(0.0, 0.0, 0.0), **more)
+    return Dispatcher(chat.inbox, chat, platform, patience=(0.0, 0.0, 0.0), **more)
 
 
 async def test_every_message_is_answered_once_however_often_it_comes(chat: Chat) -> None:
@@ -302,13 +304,13 @@ async def test_a_process_killed_while_posting_leaves_no_message_unanswered_and_n
     await again.drain()
     assert message.id in platform.posted
     assert platform.doubled == 0
-    assert chat.unanswered("test") == []
+    assert chat.inbox.unanswered("test") == []
 
 
 async def test_a_turn_that_was_cut_before_its_end_is_run_again(chat: Chat, store: Store) -> None:
     platform = MemoryPlatform()
     answer(chat, sent(Start(questions=1)))
-    message = chat.accept(sent(Say(text="half a turn")))
+    message = chat.inbox.accept(sent(Say(text="half a turn")))
     assert message
     session = chat.tutor.sessions(ANN)[0].session
     from tutor.events import learner_message
@@ -345,13 +347,13 @@ async def test_what_the_platform_did_not_confirm_is_tried_again_and_what_it_refu
     await work.take(second)
     await work.drain()
     assert second.id not in platform.posted
-    assert chat.unanswered("test") == []
+    assert chat.inbox.unanswered("test") == []
 
 
 async def test_a_fault_of_ours_is_told_under_a_number_and_not_tried_for_ever(
     chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(incoming: Incoming, watcher: object = None) -> None:
+    def broken(incoming: Incoming) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(chat, "answer", broken)
@@ -362,7 +364,7 @@ async def test_a_fault_of_ours_is_told_under_a_number_and_not_tried_for_ever(
     await work.drain()
     told = words(platform.posted[message.id][1])
     assert told.split("Reference ")[1][:8] in caplog.text
-    assert chat.unanswered("test") == []
+    assert chat.inbox.unanswered("test") == []
 
 
 async def test_a_revoked_token_ends_all_work_at_once(chat: Chat) -> None:
@@ -376,33 +378,31 @@ async def test_a_revoked_token_ends_all_work_at_once(chat: Chat) -> None:
     work = dispatcher(chat, platform)
     await work.take(sent(Do(order="help")))
     await work.drain()
-    assert str(work.revoked.result()) == "the token was revoked"
+    assert str(work.ended.result()) == "the token was revoked"
     await work.take(sent(Do(order="help")))
     await work.drain()
     assert len(calls) == 1
-    assert len(chat.unanswered("test")) == 2
+    assert len(chat.inbox.unanswered("test")) == 2
 
 
 async def test_an_answer_that_takes_long_shows_as_it_grows(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     platform = MemoryPlatform()
     work = dispatcher(chat, platform, grow_after=0.01, grow_every=0.01)
-    slow = chat.answer
+    slow = chat._answer
 
-    def slower(incoming: Incoming, watcher: object = None) -> object:
-        import time
-
+    def slower(incoming: Incoming, watcher: Watcher) -> Post | None:
         for piece in ("Let me ", "think."):
-            watcher.on_text(piece)  # type: ignore[attr-defined]
+            watcher.on_text(piece)
             time.sleep(0.05)
-        return slow(incoming)
+        return slow(incoming, Watcher())
 
-    monkeypatch.setattr(chat, "answer", slower)
+    monkeypatch.setattr(chat, "_answer", slower)
     await work.take(sent(Do(order="help")))
     await work.drain()
     assert [words(draft).strip() for draft in platform.drafts][-1] == "Let me think."
     assert len(platform.posted) == 1
     platform.drafts.clear()
-    assert chat.accept(sent(Do(order="help")))
+    assert chat.inbox.accept(sent(Do(order="help")))
     again = dispatcher(chat, platform, grow_after=0.01, grow_every=0.01)
     assert await again.recover() == 1
     await again.drain()

@@ -17,13 +17,15 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from tests.fake_discord import APP, CHANNEL, TOKEN, FakeDiscord, answer, refusal
+from tests.platform import InboxChat
 from tutor.__main__ import main
 from tutor.cards import Language
 from tutor.chat.dispatching import Revoked
+from tutor.chat.marks import mark, mark_of
 from tutor.chat.markup import blocks, plain
 from tutor.chat.posts import Button, File, Post, Section
 from tutor.discord.calls import since
-from tutor.discord.render import LONGEST, custom_id, escaped, mark_of, messages
+from tutor.discord.render import LONGEST, escaped, messages
 from tutor.discord.running import Service, running
 from tutor.errors import SettingsError
 from tutor.settings import Settings
@@ -52,7 +54,7 @@ def chosen(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def at_work(tutor: Tutor, settings: Settings, discord: FakeDiscord, **pace: Any) -> AsyncIterator[Service]:
-    async with running(tutor, settings, patience=(0.05, 0.1, 0.2, 0.4), **pace) as service:
+    async with running(InboxChat(tutor), settings, patience=(0.05, 0.1, 0.2, 0.4), **pace) as service:
         await asyncio.wait_for(discord.ready.wait(), 10)
         yield service
 
@@ -342,6 +344,30 @@ async def test_an_answer_whose_receipt_was_lost_is_not_posted_twice(
     assert len(discord.posts()) == 1
 
 
+@pytest.mark.parametrize("hurry", [5.0, 0.0])
+async def test_a_button_that_is_pressed_again_has_no_second_answer(
+    discord: FakeDiscord, tutor: Tutor, chosen: Settings, monkeypatch: pytest.MonkeyPatch, hurry: float
+) -> None:
+    """Whether or not the press is written down before Discord must be told that it arrived."""
+    monkeypatch.setattr("tutor.discord.gateway.HURRY", hurry)
+    async with at_work(tutor, chosen, discord) as service:
+        question = (await asked(discord, service, discord.say("interview 3", ANN)))[-1]
+        presses = [discord.press(question, action, ANN) for action in ("skip", "skip", "skip")]
+        for event in presses:
+            await discord.send(event)
+        await until(lambda: {event["d"]["id"] for event in presses} <= set(discord.acknowledged))
+        await until(lambda: len([m for m in discord.posts() if m["content"]]) == 2)
+        await service.dispatcher.drain()
+    async with at_work(tutor, chosen, discord) as service:
+        await service.gateway.wait_until_ready()
+        await discord.send(late := discord.press(question, "skip", ANN))
+        await until(lambda: late["d"]["id"] in discord.acknowledged)
+        await until(lambda: not any(message["flags"] & 128 for message in everything(discord)))
+        await settled(service, discord)
+    assert len(everything(discord)) == 2
+    assert tutor.phrases("block.question", "en", number=2, of=2) in discord.posts()[-1]["content"]
+
+
 class _Forgetful(dict[str, Any]):
     """Nonces that Discord has forgotten, as it does after some minutes."""
 
@@ -426,7 +452,7 @@ async def test_a_revoked_token_ends_the_work(discord: FakeDiscord, tutor: Tutor,
         for _ in range(5):
             await discord.send(discord.say("help", ANN))
         before = len(discord.calls)
-        await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 10)
+        await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 10)
         await settled(service, discord)
         with pytest.raises(Revoked, match="make a new one"):
             service.check()
@@ -438,7 +464,7 @@ async def test_a_connection_that_is_refused_ends_with_what_to_mend(
     discord: FakeDiscord, tutor: Tutor, chosen: Settings, code: int, words: str
 ) -> None:
     discord.refuse_code = code
-    async with running(tutor, chosen) as service:
+    async with running(InboxChat(tutor), chosen) as service:
         await asyncio.wait({service.connected}, timeout=10)
         with pytest.raises((Revoked, SettingsError), match=words):
             service.check()
@@ -462,7 +488,7 @@ async def test_what_a_server_does_not_allow_is_named(discord: FakeDiscord, tutor
 async def test_a_wrong_token_is_said_in_one_line(discord: FakeDiscord, tutor: Tutor, chosen: Settings) -> None:
     discord.faults = lambda method, path, body: refusal(401, 0, "401: Unauthorized")
     with pytest.raises(SettingsError, match="Discord refuses TUTOR_DISCORD_TOKEN"):
-        async with running(tutor, chosen):
+        async with running(InboxChat(tutor), chosen):
             pass
 
 
@@ -554,11 +580,11 @@ def test_long_answers_are_cut_between_signs_and_whole_formulas(seed: int) -> Non
 
 def test_a_button_carries_what_it_does_and_for_whom() -> None:
     button = Button("explain", "讲解", "S" * 22)
-    carried = custom_id(button, "9" * 20)
+    carried = mark(button, "9" * 20)
     assert len(carried) <= 100
-    mark = mark_of(carried)
-    assert mark
-    assert (mark.action, mark.session, mark.user, mark.language) == ("explain", "S" * 22, "9" * 20, "zh")
+    read = mark_of(carried)
+    assert read
+    assert (read.action, read.session, read.user, read.language) == ("explain", "S" * 22, "9" * 20, "zh")
     assert mark_of("somebody:else") is None
     assert escaped("1. a") == "1\u200b. a"
     assert since(1_420_070_400.0) == 0

@@ -22,6 +22,7 @@ from tutor.history import Store
 from tutor.models import make_engine
 from tutor.models.breaker import Breaker
 from tutor.models.failures import Kind
+from tutor.models.joining import Joined
 from tutor.models.metering import Limits
 from tutor.models.provider import ProviderModel
 from tutor.prompts import Phrases
@@ -263,13 +264,58 @@ def test_f6_no_word_that_was_shown_vanishes_or_comes_twice(made: Made) -> None:
         assert (first, second.startswith(OFFLINE)) == ("A good …", True)
 
 
-def test_f12_a_reply_that_reached_its_limit_is_marked(made: Made) -> None:
-    with faults("length") as server:
+@pytest.mark.parametrize(
+    ("rest", "whole"),
+    [
+        (" the keys and values belong together.", "A good start with the keys and values belong together."),
+        ("A good start with the keys and values. Well done.", "A good start with the keys and values. Well done."),
+        ("values belong together.", "A good start with the keys and values belong together."),
+        (", above all, values.", "A good start with the keys and, above all, values."),
+    ],
+    ids=["its last words again", "all of it again", "no word again", "no space belongs there"],
+)
+def test_f12_a_reply_that_reached_its_limit_is_gone_on_with(made: Made, rest: str, whole: str) -> None:
+    with faults(["length", f"well:{rest}"]) as server:
+        tutor = made(server.address)
+        session = begin(tutor)
+        heard: list[str] = []
+        tutor.reply(LEARNER, session, GOOD, watcher=Watcher(on_text=heard.append))
+        assert words(tutor, session) == ["".join(heard)] == [whole]
+        event = used(tutor, session)
+        assert (event.failure, event.calls, event.tokens) == ("", 2, 220)
+        assert_can_be_sent(server.requests[1]["messages"])
+        assert [message["role"] for message in server.requests[1]["messages"][-2:]] == ["assistant", "user"]
+        assert "A good start with the keys and" in server.requests[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("then", ["length", "status:500", "hang", "refusal"])
+def test_f12_a_reply_without_an_end_is_marked(made: Made, then: str) -> None:
+    with faults(["length", then]) as server:
         tutor = made(server.address)
         session = begin(tutor)
         tutor.reply(LEARNER, session, GOOD)
         assert words(tutor, session) == ["A good start with the keys and …"]
         assert (used(tutor, session).failure, used(tutor, session).offline) == ("length", False)
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_what_is_joined_says_nothing_twice(size: int) -> None:
+    def joined(said: str, rest: str) -> str:
+        join = Joined(said)
+        pieces = [join.after(rest[start : start + size]) for start in range(0, len(rest), size)]
+        return said + "".join(pieces) + join.rest()
+
+    assert (
+        joined("The cache keeps the keys", "cache keeps the keys and values.") == "The cache keeps the keys and values."
+    )
+    assert (
+        joined("缓存里保存的是过去所有", "保存的是过去所有 token 的键和值。")
+        == "缓存里保存的是过去所有 token 的键和值。"
+    )
+    assert joined("缓存里保存的", "是键和值。") == "缓存里保存的是键和值。"
+    assert joined("It is not a", "attention mask.") == "It is not a attention mask."
+    assert joined("The end.", "") == "The end."
 
 
 def test_f13_of_twenty_calls_with_one_id_one_runs(made: Made) -> None:

@@ -8,24 +8,32 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "tutor"
 LAYERS = [
-    {"errors", "resources", "plain", "hygiene"},
+    {"errors", "resources", "plain", "hygiene", "compacting"},
     {"cards", "wording"},
-    {"matching", "statements", "prompts"},
+    {"matching", "statements", "stance", "prompts", "fitted"},
     {"grading", "formulas", "html", "measures", "attacks"},
-    {"likeness"},
+    {"likeness", "reciting"},
     {"rough"},
     {"rubric"},
-    {"events", "settings"},
-    {"interview"},
+    {"events", "settings", "folding"},
+    {"interview", "turns"},
     {"clock", "spacing", "highlights"},
     {"evaluating", "planning", "dialogue", "speech", "report", "shown", "checking", "shelving"},
     {"progress", "reporting"},
     {"costs", "describing"},
-    {"chat.markup", "hearing", "history", "models.failures", "models.thinking", "models.tokens", "models.offline"},
+    {
+        "chat.markup",
+        "history",
+        "models.failures",
+        "models.joining",
+        "models.thinking",
+        "models.tokens",
+        "models.offline",
+    },
     {"models.breaker", "models.metering", "models.raised"},
-    {"models.calling", "requests"},
+    {"models.calling", "models.embedding", "requests"},
     {"models.provider"},
-    {"judging", "models"},
+    {"judging", "meaning", "models"},
     {
         "summaries",
         "chat.splitting",
@@ -39,13 +47,13 @@ LAYERS = [
         "doctor",
         "spending",
     },
-    {"people", "archive"},
+    {"people", "archive", "asides", "chat.inbox", "chat.marks", "chat.progress"},
     {"tools"},
     {"agent"},
     {"tutor"},
     {"opening", "exporting", "recording"},
     {"accounts", "eval_command"},
-    {"chat.inbox"},
+    {"chat.places"},
     {
         "chat.answering",
         "chat.pacing",
@@ -56,8 +64,17 @@ LAYERS = [
         "web.document",
         "web.plots",
     },
-    {"chat.dispatching", "chat", "web.accounts", "web.report", "web.progress"},
-    {"chat.daily", "slack.render", "slack.requests", "slack.signing", "slack.manifest", "web.page", "web.routes"},
+    {"chat.dispatching", "chat.working", "chat", "web.accounts", "web.report", "web.progress"},
+    {
+        "chat.daily",
+        "chat.serving",
+        "slack.render",
+        "slack.requests",
+        "slack.signing",
+        "slack.manifest",
+        "web.page",
+        "web.routes",
+    },
     {"discord.render", "discord.talks", "discord.commands"},
     {"discord.calls", "discord.requests", "slack.platform", "slack.app", "web.server"},
     {"discord.platform", "slack.receiving"},
@@ -67,12 +84,12 @@ LAYERS = [
     {"__main__"},
 ]
 BORDERS = next(number for number, names in enumerate(LAYERS) if "history" in names)
-CHAT = {"plain", "chat.markup", "chat.splitting", "chat.posts", "chat.wishes"}
+CHAT = {"plain", "chat.markup", "chat.marks", "chat.progress", "chat.splitting", "chat.posts", "chat.wishes"}
 PURE = set().union(CHAT, *LAYERS[1:BORDERS]) - {"settings", "shelving", "evaluating"}
 ALLOWED_IN_PURE = {
     "pydantic", "yaml", "numpy", "snowballstemmer", "rapidfuzz", "pylatexenc", "langchain_core",
     "collections", "dataclasses", "functools", "itertools", "typing", "re", "unicodedata", "bisect", "random",
-    "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
+    "difflib", "statistics", "math", "base64", "pathlib", "string", "threading", "datetime", "fsrs",
     "html", "markdown_it", "regex",
 }  # fmt: skip
 ONLY = {

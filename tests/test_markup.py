@@ -137,12 +137,12 @@ def test_every_text_of_every_card_fits_into_slack() -> None:
             steps = "\n".join(f"{number}. {step[language]}" for number, step in enumerate(card.explanation, start=1))
             parts = [card.question[language], card.answer[language], steps]
             sections = tuple(Section(blocks(part, ours=True), "title", "teaching") for part in parts)
-            sent = messages(Post(sections))
+            sent = messages(Post(sections), "U1")
             assert [unfit(message) for message in sent] == [""] * len(sent), card.id
 
 
 def test_what_is_too_long_for_one_slack_message_becomes_several() -> None:
-    sent = messages(Post((Section(blocks("A sentence of some length. " * 1500)),)))
+    sent = messages(Post((Section(blocks("A sentence of some length. " * 1500)),)), "U1")
     assert len(sent) == 5
     assert [unfit(message) for message in sent] == [""] * 5
     assert "".join(map(words, sent)).count("A sentence of some length.") == 1500
@@ -150,7 +150,7 @@ def test_what_is_too_long_for_one_slack_message_becomes_several() -> None:
 
 def test_slack_is_given_rich_text_with_our_own_line_breaks() -> None:
     title, text = "Question", "Some **bold** text\n\n- one\n- two\n\n> said\n\n```\nx\n```"
-    [message] = messages(Post((Section(blocks(text), title),)))
+    [message] = messages(Post((Section(blocks(text), title),)), "U1")
     [rich] = message["blocks"]
     kinds = [element["type"] for element in rich["elements"]]
     assert kinds == ["rich_text_section", "rich_text_quote", "rich_text_preformatted"]

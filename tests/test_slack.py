@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -21,8 +22,11 @@ from aiohttp import web
 from tests.conftest import CARDS, LEARNER, choices
 from tests.fake_slack import SECRET, FakeSlack, buttons, signed, words
 from tests.mutants import mutants
+from tests.platform import InboxChat
 from tutor.cards import LANGUAGES, Language
-from tutor.errors import SettingsError
+from tutor.chat.working import ENDED
+from tutor.errors import HistoryError, SettingsError
+from tutor.history import Store
 from tutor.settings import Settings
 from tutor.slack.manifest import manifest, scopes
 from tutor.slack.running import Service, need, running
@@ -46,7 +50,7 @@ def slack_settings(settings: Settings, slack: FakeSlack) -> Settings:
 async def connected(tutor: Tutor, settings: Settings, slack: FakeSlack, **more: Any) -> AsyncIterator[Service]:
     """The tutor in Socket Mode, without waiting between messages."""
     async with (
-        running(tutor, slack_settings(settings, slack), interval=0.0, **more) as service,
+        running(InboxChat(tutor), slack_settings(settings, slack), interval=0.0, **more) as service,
         service.by_socket(),
     ):
         yield service
@@ -246,6 +250,25 @@ async def test_a_kill_between_acknowledge_and_reply_loses_nothing_and_doubles_no
     assert tutor.phrases("gate.dont_know", "en") in words(slack.posts[-1])
 
 
+async def test_in_a_channel_an_answer_that_was_shown_growing_is_finished_after_a_kill(
+    tutor: Tutor, settings: Settings, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack lets nobody look there what was posted; what it confirmed was noted."""
+    hung = threading.Event()
+    async with connected(tutor, settings, slack, grow_after=0.01) as service:
+        first = await say(slack, service, slack.mention("interview 1"))
+        before = len(slack.posts)
+        monkeypatch.setattr(service.dispatcher.chat, "answer", lambda incoming: hung.wait(20) and None)
+        await slack.send(slack.mention("I don't know", thread=first["thread_ts"]))
+        await until(lambda: len(slack.posts) > before)
+        await until(lambda: "/0" in str(service.dispatcher.inbox.unanswered("slack")[0].target))
+    hung.set()
+    async with connected(tutor, settings, slack) as service:
+        await service.dispatcher.drain()
+    assert len(slack.posts) - before == 1
+    assert tutor.phrases("gate.dont_know", "en") in words(slack.posts[-1])
+
+
 async def test_slack_says_how_long_to_wait(tutor: Tutor, settings: Settings, slack: FakeSlack) -> None:
     refusals = 2
 
@@ -265,7 +288,7 @@ async def test_slack_says_how_long_to_wait(tutor: Tutor, settings: Settings, sla
 
 
 async def test_a_channel_gets_one_message_in_its_interval(tutor: Tutor, settings: Settings, slack: FakeSlack) -> None:
-    async with running(tutor, slack_settings(settings, slack), interval=0.1) as service, service.by_socket():
+    async with running(InboxChat(tutor), slack_settings(settings, slack), interval=0.1) as service, service.by_socket():
         for user in ("U1", "U2"):
             for _ in range(3):
                 await slack.send(slack.message("help", user))
@@ -283,7 +306,7 @@ async def test_an_archived_channel_is_left_alone(tutor: Tutor, settings: Setting
         await slack.send(slack.message("help"))
         await until(lambda: any(method == "chat.postMessage" for _, method, _ in slack.calls))
         await service.dispatcher.drain()
-        assert service.dispatcher.chat.unanswered("slack") == []
+        assert service.dispatcher.inbox.unanswered("slack") == []
     assert sum(method == "chat.postMessage" for _, method, _ in slack.calls) == 1
 
 
@@ -292,7 +315,7 @@ async def test_a_revoked_token_stops_with_one_clear_line(tutor: Tutor, settings:
         slack.fault = lambda method, data: web.json_response({"ok": False, "error": "token_revoked"})
         for _ in range(5):
             await slack.send(slack.message("help"))
-        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 5)
+        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 5)
         await service.dispatcher.drain()
     assert "token_revoked" in str(error)
     assert "\n" not in str(error)
@@ -304,7 +327,7 @@ async def test_a_revoked_app_token_stops_the_socket(tutor: Tutor, settings: Sett
         await until(lambda: bool(slack.sockets))
         slack.fault = lambda method, data: web.json_response({"ok": False, "error": "invalid_auth"})
         await slack.sockets[0].close()
-        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.revoked), 5)
+        error = await asyncio.wait_for(asyncio.shield(service.dispatcher.ended), 5)
         await asyncio.sleep(0.3)
     assert "TUTOR_SLACK_APP_TOKEN" in str(error)
     assert sum(method == "apps.connections.open" for _, method, _ in slack.calls) == 2
@@ -330,15 +353,17 @@ async def test_an_answer_that_takes_long_is_shown_as_it_grows(
 ) -> None:
     async with connected(tutor, settings, slack, grow_after=0.02, grow_every=0.05) as service:
         await say(slack, service, slack.message("interview 1"))
-        answer = service.dispatcher.chat.answer
+        chat = service.dispatcher.chat
+        assert isinstance(chat, InboxChat)
+        answer = chat._answer
 
         def slow(incoming: Any, watcher: Any) -> Any:
             for piece in ("Let me ", "think ", "**about** it."):
                 watcher.on_text(piece)
                 time.sleep(0.1)
-            return answer(incoming)
+            return answer(incoming, watcher)
 
-        monkeypatch.setattr(service.dispatcher.chat, "answer", slow)
+        monkeypatch.setattr(chat, "_answer", slow)
         await say(slack, service, slack.message("I don't know"))
     assert len(slack.posts) == 2
     assert any(version.endswith("about it.") for version in slack.posts[1]["versions"])
@@ -366,9 +391,8 @@ async def test_the_daily_question_comes_by_direct_message(
 # What the operator is told
 
 
-async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
-    settings: Settings, slack: FakeSlack
-) -> None:
+async def started(settings: Settings, slack: FakeSlack) -> asyncio.subprocess.Process:
+    """The command, once it is connected."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("TUTOR_")} | {
         "TUTOR_DATA": str(settings.data), "TUTOR_CARDS": str(CARDS), "TUTOR_SLACK_BOT_TOKEN": "xoxb-1",
         "TUTOR_SLACK_APP_TOKEN": "xapp-1", "TUTOR_SLACK_API": slack.url, "TUTOR_LANGUAGE": "en",
@@ -377,6 +401,13 @@ async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
         sys.executable, "-m", "tutor", "slack", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     await asyncio.wait_for(slack.linked.wait(), 60)
+    return process
+
+
+async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
+    settings: Settings, slack: FakeSlack
+) -> None:
+    process = await started(settings, slack)
     await slack.send(slack.message("help"))
     await until(lambda: len(slack.posts) == 1)
     slack.fault = lambda method, data: web.json_response({"ok": False, "error": "account_inactive"})
@@ -386,6 +417,29 @@ async def test_one_command_starts_it_and_a_revoked_token_ends_it_with_one_line(
     assert error.decode().startswith("tutor: Slack refuses the token (account_inactive)")
     assert error.decode().count("\n") == 1
     assert process.returncode == 1
+
+
+async def test_it_ends_with_one_line_when_the_process_of_the_turns_ends(settings: Settings, slack: FakeSlack) -> None:
+    process = await started(settings, slack)
+    owner = json.loads((settings.data / "owner.json").read_text())["pid"]
+    assert owner != process.pid, "turns run in another process"
+    os.kill(owner, signal.SIGKILL)
+    _, error = await asyncio.wait_for(process.communicate(), 30)
+    assert error.decode() == f"tutor: {ENDED}\n"
+    assert process.returncode == 1
+
+
+async def test_when_it_is_killed_nothing_keeps_the_data_folder(settings: Settings, slack: FakeSlack) -> None:
+    process = await started(settings, slack)
+    process.kill()
+    await process.communicate()
+    for _ in range(200):
+        try:
+            Store(settings).close()
+            return
+        except HistoryError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the process of the turns still runs")
 
 
 @pytest.mark.parametrize(
@@ -462,7 +516,7 @@ class Caller:
 async def called(tutor: Tutor, settings: Settings, slack: FakeSlack, **more: Any) -> AsyncIterator[Caller]:
     """The tutor listening for signed requests."""
     async with (
-        running(tutor, slack_settings(settings, slack), interval=0.0, **more) as service,
+        running(InboxChat(tutor), slack_settings(settings, slack), interval=0.0, **more) as service,
         service.by_http(("127.0.0.1", 0)) as port,
         aiohttp.ClientSession() as session,
     ):

@@ -12,7 +12,6 @@ from tests.replay import ReplayModel
 from tutor.cards import Shelf
 from tutor.errors import HistoryError
 from tutor.events import AnswerGraded, AnswerShown, Event, ExplanationGiven, FollowUpAsked, QuestionAsked, event_of
-from tutor.hearing import command_in
 from tutor.history import ChromaHistory
 from tutor.models import Engine
 from tutor.shown import Happened, Said, shown
@@ -124,7 +123,7 @@ def test_a_session_belongs_to_its_learner(tutor: Tutor) -> None:
      ("a hint is not enough to explain this", None), ("show that the variance grows", None), ("", None)],
 )  # fmt: skip
 def test_commands_can_be_typed_in_both_languages(tutor: Tutor, words: str, command: str | None) -> None:
-    assert command_in(words, tutor.phrases) == command
+    assert tutor.command_in(words) == command
 
 
 def test_buttons_and_words_do_the_same(tutor: Tutor) -> None:

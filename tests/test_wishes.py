@@ -8,7 +8,6 @@ from tests.conftest import LEARNER, choices
 from tests.test_tutor import GOOD, MEMORY, begin, kinds, said
 from tutor.clock import clock, late, minutes, spent
 from tutor.events import AnswerGraded, CommandGiven, FollowUpAsked, SummaryGiven, events
-from tutor.hearing import command_in
 from tutor.history import Store
 from tutor.models import make_engine
 from tutor.opening import tutor_prompts
@@ -30,7 +29,7 @@ from tutor.tutor import Tutor
      ("why softmax saturates: the scores are large", None), ("继续预训练会遗忘", None)],
 )  # fmt: skip
 def test_wishes_are_understood_in_both_languages(tutor: Tutor, words: str, command: str | None) -> None:
-    assert command_in(words, tutor.phrases) == command
+    assert tutor.command_in(words) == command
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

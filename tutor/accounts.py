@@ -6,6 +6,7 @@ from typing import Any
 
 from tutor import exporting
 from tutor.cards import Language
+from tutor.chat.inbox import forget_words
 from tutor.facts import Facts
 from tutor.history import digest
 from tutor.people import VALID, BadCode
@@ -48,10 +49,12 @@ class Accounts:
 
     def forget(self, account: str, language: Language) -> str:
         """Deletes everything about the person, under all accounts."""
-        for owner in map(digest, self._people.accounts(account)):
+        accounts = self._people.accounts(account)
+        for owner in map(digest, accounts):
             places = Facts(self._tutor.store, PLACES)
             places.drop([key for key, _, _ in places.where(owner=owner)])
             Facts(self._tutor.store, DAILIES).drop([owner])
+        forget_words(self._tutor.settings.data, accounts)
         self._people.forget(account)
         return self._say("chat.forgotten", language)
 

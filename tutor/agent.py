@@ -1,4 +1,4 @@
-"""The agent behind a turn: a LangChain agent with the five tools, and the middleware that keeps it to the interview.
+"""The agent behind a turn: a LangChain agent with the tutor's tools, and the middleware that keeps it to the interview.
 
 Where a provider's model fails, the offline engine finishes the turn.
 """

@@ -97,7 +97,7 @@ class _Maker:
         exchanged = [text for point in self._points if (text := _exchanged(point))]
         if exchanged:
             yield self._made(8, "names exchanged", " ".join(exchanged), "half")
-        negated = " ".join(self._negated(point) for point in self._points)
+        negated = " ".join(self._negated(sentence) for point in self._points for sentence in _sentences(point))
         yield self._made(9, "every point negated", negated, "half")
         yield self._made(9, "reference negated", " ".join(map(self._negated, _sentences(self._full))), "half")
         swapped = [text for point in self._points if (text := _swapped(point, self._shelf.terms, self._language))]
@@ -115,7 +115,8 @@ class _Maker:
             (14, "hedged", "hedged"),
             (15, "reported", "reported"),
         ):
-            yield self._made(kind, name, " ".join(self._put(key, text=text) for text in self._points), "half")
+            said = (self._put(key, text=sentence) for point in self._points for sentence in _sentences(point))
+            yield self._made(kind, name, " ".join(said), "half")
         yield self._made(22, "false reason", self._put("tradition", text=self._weak), "half")
 
     def padded(self) -> Iterator[Attack]:
@@ -146,8 +147,9 @@ class _Maker:
     def controls(self) -> Iterator[Attack]:
         """Honest answers that must not lose: typing errors, foreign grammar, other media, talk about injection."""
         points = " ".join(self._points)
-        one_wrong = " ".join([self._negated(self._points[0]), *self._points[1:]])
-        yield self._made(10, "one point negated, rest right", one_wrong, "kept", " ".join(self._points[1:]))
+        rest = [point for point in self._points if point != self._weak]
+        one_wrong = " ".join([*map(self._negated, _sentences(self._weak)), *rest])
+        yield self._made(10, "one point negated, rest right", one_wrong, "kept", " ".join(rest))
         for sample in sorted(self._card.samples, key=lambda sample: len(sample.answer)):
             if "covered" in sample.verdicts.values() and sample.language == self._language:
                 yield self._made(18, "short and right", sample.answer, "unchanged", sample.answer)
@@ -170,7 +172,7 @@ class _Maker:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"(?<=[.。；])\s*", text) if part.strip()]
+    return [part.strip() for part in re.split(r"(?<=[。；])\s*|(?<=\.)\s+", text) if part.strip()]
 
 
 def _terms(card: Card, language: Language) -> list[str]:

@@ -173,6 +173,18 @@ class Terms(Value):
     antonyms: tuple[tuple[str, str], ...] = ()
 
 
+class Term(Value):
+    """A term of the field in one or two sentences, with the words that name it."""
+
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
+    en: str
+    zh: str
+
+    @property
+    def text(self) -> Text:
+        return Text(en=self.en, zh=self.zh)
+
+
 class Preset(Value):
     """A ready-made interview: its topics, its level and how many questions it has."""
 
@@ -189,6 +201,7 @@ class Shelf(Value):
     topics: Mapping[str, Text]
     presets: Mapping[str, Preset] = Field(default_factory=dict)
     terms: Terms = Terms()
+    glossary: tuple[Term, ...] = ()
     cards: tuple[Card, ...]
     folder: Path | None = None
 
@@ -248,6 +261,15 @@ def load_terms(folder: Path) -> Terms:
     return _validated(Terms, _read(path) or {}, path) if path.exists() else Terms()
 
 
+def load_glossary(folder: Path) -> tuple[Term, ...]:
+    """The terms of `glossary.yaml`, or none where the file is missing."""
+    path = folder / "glossary.yaml"
+    content = (_read(path) or []) if path.exists() else []
+    if not isinstance(content, list):
+        raise CardError(f"{path}:1: glossary.yaml is a list of terms, each with words, en and zh")
+    return tuple(_validated(Term, fields, path) for fields in content)
+
+
 def examples_file(folder: Path, card: Card) -> Path:
     """Where the examples of a card stand, if it has any: `<topic>/said/<id>.yaml`."""
     return folder / card.topic / "said" / f"{card.id}.yaml"
@@ -294,7 +316,8 @@ def load_shelf(folder: Path, damaged: list[CardError] | None = None) -> Shelf:
     order = list(topics)
     cards.sort(key=lambda card: (order.index(card.topic) if card.topic in topics else len(order), card.id))
     presets = load_presets(folder, topics)
-    return Shelf(topics=topics, presets=presets, terms=load_terms(folder), cards=tuple(cards), folder=folder)
+    terms, glossary = load_terms(folder), load_glossary(folder)
+    return Shelf(topics=topics, presets=presets, terms=terms, glossary=glossary, cards=tuple(cards), folder=folder)
 
 
 def _read(path: Path) -> Any:

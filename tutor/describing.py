@@ -30,6 +30,8 @@ def described(settings: Settings, phrases: Phrases, language: Language) -> Itera
     if settings.judging.model:
         same = settings.judging == settings.talking
         yield say("judging"), say("same") if same else endpoint(settings.judging)
+    if settings.finding.model:
+        yield say("finding"), endpoint(settings.finding)
     if settings.judging.model:
         yield say("patience"), say("seconds", seconds=f"{settings.patience:g}")
         for name in CEILINGS:

@@ -4,13 +4,13 @@ In practice the dialogue follows the gap: for the best uncovered key point a hin
 step a turn; last a summary, and the learner says the whole answer. Each step is taken once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tutor.cards import Card
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
+    Clarified,
     ExplanationGiven,
     FollowUpAsked,
     GradingFailed,
@@ -20,8 +20,7 @@ from tutor.events import (
     SummaryGiven,
 )
 from tutor.grading import CENTRAL, Gate, Grade, Mark, score
-from tutor.interview import Interview, Round, words
-from tutor.matching import squeeze
+from tutor.interview import Interview, Round
 from tutor.statements import is_placeholder
 from tutor.wording import Wording
 
@@ -31,8 +30,6 @@ PATIENCE = 5
 """How often the tutor asks of its own accord at one question; each central key point is asked for once all the same."""
 READY = 9.0
 """From this score on (of 10) nobody is asked to say the whole answer once more."""
-GIVES_UP = 12
-"""Words of a message that can still mean no more than "I don't know"."""
 _NEARNESS = {"contradicted": 0, "partly": 1, "unsure": 2, "missed": 3, "covered": 9}
 
 
@@ -49,6 +46,8 @@ def required_move(interview: Interview) -> Move | None:
     done = interview.turn
     if any(isinstance(event, QuestionAsked | GradingFailed) or _asks(event) for event in done):
         return None
+    if interview.with_answer and interview.command != "misread":
+        return _for_both(interview)
     if interview.command and interview.command != "grade" and not _reworded(interview):
         return _for_command(interview)
     if interview.appeal:
@@ -68,6 +67,18 @@ def _reworded(interview: Interview) -> bool:
     current = interview.rounds[-1] if interview.rounds else None
     graded = any(isinstance(event, AnswerGraded) for event in interview.turn)
     return interview.command == "misread" and current is not None and (current.ungraded or graded)
+
+
+def _for_both(interview: Interview) -> Move | None:
+    """An answer and a request in one message: the answer is graded, then the request obeyed."""
+    current = interview.rounds[-1] if interview.rounds else None
+    if current is None or current.ungraded:
+        return Move("grade_answer", {}) if interview.current else None
+    if current.left or interview.command in ("hint", "easier", "show", "explain"):
+        obeying = _for_command(interview)
+        if obeying or current.left:
+            return obeying
+    return None if interview.finished else _after_grading(interview, current)
 
 
 def _after_grading(interview: Interview, current: Round) -> Move | None:
@@ -112,6 +123,8 @@ def _for_command(interview: Interview) -> Move | None:
         return Move("retrieve_reference_answer", {})
     if interview.command == "explain" and attempted(current):
         return Move("explain", {})
+    if interview.command in ("ask", "rephrase") and not any(isinstance(event, Clarified) for event in done):
+        return Move("clarify", {})
     return None
 
 
@@ -227,13 +240,11 @@ def requested_step(card: Card, this: Round, *, easier: bool = False) -> tuple[St
     return None
 
 
-def gate(text: str, giving_up: Sequence[str] = (), nothing_more: Sequence[str] = ()) -> Gate | None:
-    """Why a message alone is no answer, if it is none: a short one with words of `giving_up`, or all `nothing_more`."""
+def gate(text: str, *, gives_up: bool = False) -> Gate | None:
+    """Why a message alone is no answer, if it is none; `gives_up` where it says no more than "I don't know"."""
     wording = Wording(text)
     if not wording.tokens:
         return "empty"
-    gives_up = words(text) <= GIVES_UP and any(squeeze(phrase) in wording.squeezed for phrase in giving_up)
-    gives_up = gives_up or wording.squeezed in map(squeeze, nothing_more)
     return is_placeholder(wording) or ("dont_know" if gives_up else None)
 
 

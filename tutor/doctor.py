@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from tutor.cards import Language
 from tutor.describing import described
 from tutor.models import limits_of
+from tutor.models.embedding import EmbeddingModel
 from tutor.models.failures import ILL, Kind, ModelFailure
 from tutor.models.metering import Meter, metered
 from tutor.models.provider import ProviderModel
@@ -50,19 +51,42 @@ def examined(settings: Settings, phrases: Phrases, language: Language) -> Iterat
 
     for name, value in described(settings, phrases, language):
         yield True, f"{name}{_COLON[language]}{value}"
-    if settings.file and settings.file.stat().st_mode & 0o077 and any(e.api_key for e in _endpoints(settings)):
+    if (
+        settings.file
+        and settings.file.stat().st_mode & 0o077
+        and any(e.api_key for e in (*_chatting(settings), settings.finding))
+    ):
         yield False, say("readable", file=settings.file)
     if not settings.judging.model:
         yield True, say("offline")
-        return
-    for endpoint in _endpoints(settings):
+    for endpoint, findings in _tried(settings):
         yield True, ""
         yield True, say("trying", model=endpoint.model, address=endpoint.host)
-        for finding in _findings(endpoint, settings):
+        for finding in findings:
             yield _line(finding, endpoint, settings, phrases, language)
 
 
-def _endpoints(settings: Settings) -> list[Endpoint]:
+def _tried(settings: Settings) -> Iterator[tuple[Endpoint, Iterator[Finding]]]:
+    """Every model of the settings, with what is found out about it."""
+    for endpoint in _chatting(settings):
+        yield endpoint, _findings(endpoint, settings)
+    if settings.finding.model:
+        yield settings.finding, _embedding(settings.finding)
+
+
+def _embedding(endpoint: Endpoint) -> Iterator[Finding]:
+    model, began = EmbeddingModel(endpoint), time.monotonic()
+    try:
+        (vector,) = model.vectors(["ready"])
+    except ModelFailure as failure:
+        yield Finding("embedding", failure.kind)
+    else:
+        yield Finding("embedding", figure=f"({time.monotonic() - began:.1f} s, {len(vector)})")
+    finally:
+        model.close()
+
+
+def _chatting(settings: Settings) -> list[Endpoint]:
     """The chat models of the settings, each once."""
     return list(dict.fromkeys(e for e in (settings.talking, settings.judging) if e.model))
 
@@ -86,7 +110,8 @@ _MENDS: frozenset[Kind] = ILL | {"key", "request"}
 
 def _names(endpoint: Endpoint, settings: Settings, finding: Finding) -> dict[str, str]:
     """The variables to look at, as far as the advice names them."""
-    prefix = "TUTOR_JUDGE" if endpoint != settings.talking and settings.judge.model else "TUTOR"
+    judges = endpoint != settings.talking and settings.judge.model
+    prefix = "TUTOR_EMBEDDING" if finding.what == "embedding" else "TUTOR_JUDGE" if judges else "TUTOR"
     wanted: dict[str, tuple[str, ...]] = {
         "unreachable": ("base_url",), "silent": ("patience",), "stalled": ("patience",), "key": ("api_key",),
         "request": ("model",), "unreadable": ("base_url",),

@@ -18,14 +18,14 @@ from tutor.grading import Gate, Grade, Mark
 Mode = Literal["practice", "exam"]
 Command = Literal[
     "hint", "explain", "show", "skip", "repeat", "end", "grade",
-    "why", "easier", "shorter", "misread", "pause", "resume", "standing", "aside",
+    "why", "easier", "shorter", "misread", "pause", "resume",
+    "rephrase", "ask", "talk", "harder", "longer", "english", "chinese",
 ]  # fmt: skip
 BUTTONS: tuple[Command, ...] = ("hint", "explain", "show", "skip", "repeat", "end")
 COMMANDS: tuple[Command, ...] = (*BUTTONS, "grade", "why", "easier", "shorter", "misread", "pause", "resume")
-"""All commands; those without a button are said in words (`grade` asks for the grade that could not be given).
-
-Two more are only heard in sentences: `standing` asks what counts so far, `aside` is anything else that is no answer.
-"""
+"""Commands that have words of their own; `grade` asks for the grade that could not be given."""
+REQUESTS: tuple[Command, ...] = ("rephrase", "ask", "talk", "harder", "longer", "english", "chinese")
+"""What else a message can be besides an answer: more requests, a question to the tutor, small talk."""
 Step = Literal["pump", "hint", "probe", "tell"]
 
 
@@ -171,6 +171,20 @@ class AnswerShown(_Event):
     sources: tuple[Source, ...] = ()
 
 
+class Clarified(_Event):
+    """A question to the tutor, or a wish for other words, was met; the open question is as open as before.
+
+    `text` is what there is to say about it, if anything; `about` names what the question was about, where that is the
+    interview itself; `held_back` where the text would have given away the open question.
+    """
+
+    kind: Literal["clarified"] = "clarified"
+    card_id: str
+    text: Text | None = None
+    about: str = ""
+    held_back: bool = False
+
+
 class ModelUsed(_Event):
     """What a turn cost on models (`seconds` of waiting for them), and what became of them.
 
@@ -207,6 +221,7 @@ Event = Annotated[
     | SummaryGiven
     | ExplanationGiven
     | AnswerShown
+    | Clarified
     | ModelUsed,
     Field(discriminator="kind"),
 ]

@@ -18,14 +18,16 @@ from tutor.tutor import Tutor
 
 
 def markdown(tutor: Tutor, learner: str, session: str) -> str:
-    """The session as Markdown: conversation, grades, report."""
+    """The session as Markdown: conversation, grades, and the report as soon as it gives no open question away."""
     transcript = tutor.transcript(learner, session)
     interview = Interview.of(transcript)
     language = interview.language
     parts = [f"# {tutor.phrases('page.title', language)}", ""]
     for item in shown(transcript):
         parts += [*_item(tutor, item, language), ""]
-    return "\n".join(parts) + "\n" + report_markdown(tutor, tutor.report(learner, session), language)
+    open_still = interview.current is not None or (interview.exam and not interview.finished)
+    told = "" if open_still else report_markdown(tutor, tutor.report(learner, session), language)
+    return "\n".join(parts) + "\n" + told
 
 
 def report_markdown(tutor: Tutor, made: Report, language: Language) -> str:

@@ -23,6 +23,7 @@ from tutor.events import (
     event_of,
     time_of,
 )
+from tutor.folding import Folds
 from tutor.grading import Grade
 
 SHORT = 25
@@ -102,18 +103,23 @@ class Round:
 
 @dataclass(frozen=True)
 class Interview:
-    """Where an interview stands."""
+    """Where an interview stands.
+
+    `with_answer` where the latest request came with an answer; `waiting` is one that leaves the question, until the
+    answer has its grade.
+    """
 
     started: SessionStarted | None = None
     language: Language = "en"
     rounds: tuple[Round, ...] = ()
     ended: bool = False
     command: Command | None = None
+    with_answer: bool = False
+    waiting: Command | None = None
     appeal: str = ""
     turn: tuple[Event, ...] = ()
     brief: bool = False
     easier: int = 0
-    asides: int = 0
     at: float | None = None
     started_at: float | None = None
     paused_since: float | None = None
@@ -122,10 +128,7 @@ class Interview:
     @staticmethod
     def of(transcript: Iterable[BaseMessage]) -> "Interview":
         """The interview that a transcript tells."""
-        interview = Interview()
-        for message in transcript:
-            interview = _after_message(interview, message)
-        return interview
+        return _FOLDS.of(tuple(transcript))
 
     @property
     def current(self) -> Round | None:
@@ -212,7 +215,7 @@ def _after_message(interview: Interview, message: BaseMessage) -> Interview:
     at = time_of(message)
     interview = replace(interview, at=at or interview.at)
     if isinstance(message, HumanMessage):
-        interview = _resumed(replace(interview, command=None, appeal="", turn=()))
+        interview = _resumed(replace(interview, command=None, with_answer=False, waiting=None, appeal="", turn=()))
         if isinstance(event, AppealMade):
             return after(_appealed(interview, str(message.text)), event)
         if event is None:
@@ -257,14 +260,20 @@ def after(interview: Interview, event: Event) -> Interview:
             return replace(interview, started=event, language=event.language, started_at=interview.at)
         case LanguageChosen():
             return replace(interview, language=event.language)
+        case CommandGiven() if event.rest and event.command in ("skip", "end") and interview.current:
+            waiting = replace(interview, command=event.command, waiting=event.command, with_answer=True)
+            return _heard(waiting, event.rest)
         case CommandGiven():
-            return _heard(_commanded(interview, event), event.rest)
+            commanded = replace(_commanded(interview, event), with_answer=bool(event.rest))
+            return _heard(commanded, event.rest)
         case QuestionAsked():
             return replace(interview, rounds=(*interview.rounds, Round(event, asked_at=interview.at)))
         case FollowUpAsked() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, helps=(*this.helps, event), awaiting=event.step != "tell"))
         case AnswerGraded():
-            return _with_grade(interview, event)
+            graded = _with_grade(interview, event)
+            left = CommandGiven(command=graded.waiting) if graded.waiting else None
+            return _commanded(replace(graded, waiting=None), left) if left else graded
         case SummaryGiven() if this and this.asked.card_id == event.card_id:
             return _with_round(interview, replace(this, summary=event, awaiting=False, given_at=len(this.said)))
         case AnswerShown() if this and this.asked.card_id == event.card_id:
@@ -295,10 +304,12 @@ def _commanded(interview: Interview, event: CommandGiven) -> Interview:
         return replace(interview, paused_since=interview.at)
     if command == "shorter":
         return replace(interview, brief=True)
-    if command == "aside":
-        return replace(interview, asides=interview.asides + 1)
-    if command == "easier":
-        return replace(interview, easier=interview.easier + 1)
+    if command == "longer":
+        return replace(interview, brief=False)
+    if command in ("easier", "harder"):
+        return replace(interview, easier=interview.easier + (1 if command == "easier" else -1))
+    if command in ("english", "chinese"):
+        return replace(interview, language="en" if command == "english" else "zh")
     current = interview.current
     if command == "skip" and current:
         return _with_round(interview, replace(current, left=True))
@@ -321,3 +332,6 @@ def _without_latest(this: Round) -> Round:
     said = this.said[:-1]
     grades = this.grades[:-1] if this.graded == len(this.said) else this.grades
     return replace(this, said=said, grades=grades, graded=min(this.graded, len(said)))
+
+
+_FOLDS = Folds(Interview(), _after_message)

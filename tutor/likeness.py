@@ -1,7 +1,7 @@
 """How like an answer is to what learners say about a key point: hears paraphrases that no signal foresees.
 
 A card's examples are statements with the verdict that an examiner gives them. Passages of an answer are compared with
-them word by word; how near they must be was fitted on graded answers to other cards (`make fit`).
+them word by word; what that means together with the signals was fitted on graded answers to cards (`make fit`).
 """
 
 import math
@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from tutor.cards import LANGUAGES, Card, Examples, Verdict
+from tutor.fitted import CONSTANT, DEVIATION, MEAN, WEIGHTS
 from tutor.matching import Reading
 from tutor.wording import Wording
 
@@ -22,13 +23,17 @@ SHORTEST_PASSAGE = 4.0
 """Fewer words are no statement that could be compared."""
 CLAUSES = 3
 """So many neighbouring clauses can be one passage."""
-SURE, UNSURE = 0.88, 0.6
-"""From here on a key point counts as covered, and from here on the grader says that it is not sure."""
-MEAN = (0.1959, 0.1679, 0.0489, 0.1709, 0.1424)
-DEVIATION = (0.1250, 0.1139, 0.1265, 0.1116, 0.0947)
-WEIGHTS = (-0.8660, 0.3371, 1.2692, 1.5344, -0.9601, -1.5749)
-"""Logistic regression on the measures of `Likeness`, standardised; the last weight is the constant."""
-_NAMED = ("covered", "partly", "contradicted")
+CHARACTER = 0.4
+"""Weight of a Chinese character alone; it stands in its pairs as well."""
+NEARLY = 0.7
+"""So like an example is a passage that says the same but for a word."""
+FAR = 0.15
+"""Less than this in common is nothing in common: what is added beside a statement must not change how it is heard."""
+VERDICTS: tuple[Verdict, ...] = ("covered", "partly", "missed", "contradicted")
+SURE_OF_WRONG = 0.5
+"""So probable must be that a learner denies a key point before he is told so; below, the grader is not sure."""
+_NAMED: tuple[Verdict, ...] = ("covered", "partly", "contradicted")
+_NEAREST = 3
 _ASIDE = frozenset(
     "a an the of to is are it its and or in on for with that this as by at be so you i we they then than from".split()
 )
@@ -36,28 +41,40 @@ _ASIDE = frozenset(
 
 @dataclass(frozen=True)
 class Likeness:
-    """What was measured for one key point, and the passage that is most like a covered one.
+    """What was measured for one key point, and the passages that are most like each verdict.
 
-    `measures`: nearest covered and contradicted example, lead of covered over other key points, mean of the three
-    nearest covered and contradicted ones; cosines, 0 to 1.
+    `measures`, cosines of 0 to 1: nearest covered, partly and contradicted example; lead of covered over other key
+    points there; mean of the three nearest examples of each verdict; lead of contradicted over covered there; and
+    the share of Chinese in the answer, whose words have more in common by chance or less.
+    `denied` where the passage is nearly a covered example, but for a negation.
     """
 
-    measures: tuple[float, float, float, float, float]
-    passage: tuple[int, int]
+    measures: tuple[float, ...]
+    passages: Mapping[Verdict, tuple[int, int]]
     denied: bool
 
-    @property
-    def probability(self) -> float:
-        """That an examiner would say covered."""
-        scaled = ((value - mean) / spread for value, mean, spread in zip(self.measures, MEAN, DEVIATION, strict=True))
-        return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(WEIGHTS, (*scaled, 1.0), strict=True))))
+    def probabilities(self, signs: Sequence[bool]) -> dict[Verdict, float]:
+        """How probable each verdict is; `signs`: whether signals say covered, partly, contradicted, and whether a
+        misconception was found that denies the key point.
+        """
+        scaled = [
+            (value - mean) / spread
+            for value, mean, spread in zip((*self.measures, *signs), MEAN, DEVIATION, strict=True)
+        ]
+        sums = [
+            constant + sum(weight * value for weight, value in zip(weights, scaled, strict=True))
+            for weights, constant in zip(WEIGHTS, CONSTANT, strict=True)
+        ]
+        highest = max(sums)
+        powers = [math.exp(value - highest) for value in sums]
+        return {verdict: power / sum(powers) for verdict, power in zip(VERDICTS, powers, strict=True)}
 
-    @property
-    def verdict(self) -> Verdict:
-        """Covered, unsure or missed; a passage that denies what its example says is unsure at best."""
-        if self.probability < UNSURE:
-            return "missed"
-        return "covered" if self.probability >= SURE and not self.denied else "unsure"
+    def verdict(self, signs: Sequence[bool]) -> Verdict:
+        """The most probable verdict; contradicted only where that is more probable than all else together."""
+        probable = self.probabilities(signs)
+        best = max(VERDICTS, key=lambda verdict: probable[verdict])
+        doubtful = probable[best] < SURE_OF_WRONG if best == "contradicted" else self.denied and best == "covered"
+        return "unsure" if doubtful else best
 
 
 class Heard:
@@ -70,6 +87,7 @@ class Heard:
         for point in self._points:
             for verdict in _NAMED:
                 said = [text for language in LANGUAGES for text in examples[point].said(verdict, language)]
+                said += _own(card, point, verdict)
                 self._rows[point, verdict] = list(range(len(texts), len(texts) + len(said)))
                 texts += said
         wordings = [Wording(text) for text in texts]
@@ -78,16 +96,18 @@ class Heard:
         self._rarity = {word: math.log((len(texts) + 1) / (number + 0.5)) for word, number in seen.items()}
         self._unknown = math.log((len(texts) + 1) / 0.5)
         self._columns = {word: index for index, word in enumerate(seen)}
-        self._matrix = np.array([self._vector(count) for count in counts]) if counts else np.zeros((0, 0))
-        self._negations = [len(Reading(wording).negations) % 2 for wording in wordings]
+        self._matrix = np.zeros((len(seen), len(texts)), dtype=np.float32)
+        for row, count in enumerate(counts):
+            for word, weight in self._weights(count):
+                self._matrix[self._columns[word], row] = weight
+        self._denials = [len(Reading(wording).negations) % 2 for wording in wordings]
 
     def likeness(self, reading: Reading) -> dict[str, Likeness]:
         """The likeness of an answer to each key point that has examples."""
         places = list(passages(reading))
         if not places or not self._points:
             return {}
-        vectors = np.array([self._vector(_counts(reading.wording, range(*passage))) for passage in places])
-        near = vectors @ self._matrix.T
+        near = self._near([_counts(reading.wording, range(*passage)) for passage in places])
         best = {key: near[:, rows].max(axis=1) if rows else np.zeros(len(places)) for key, rows in self._rows.items()}
         return {point: self._like(point, near, best, places, reading) for point in self._points}
 
@@ -95,37 +115,72 @@ class Heard:
         self, point: str, near: np.ndarray, best: Mapping[tuple[str, str], np.ndarray],
         places: Sequence[tuple[int, int]], reading: Reading,
     ) -> Likeness:  # fmt: skip
-        covered, against = self._rows[point, "covered"], self._rows[point, "contradicted"]
+        by_verdict = {verdict: best[point, verdict] for verdict in _NAMED}
+        covered, against = by_verdict["covered"], by_verdict["contradicted"]
         others = [best[other, verdict] for other in self._points if other != point for verdict in _NAMED[:2]]
-        lead = best[point, "covered"] - (np.max(others, axis=0) if others else 0.0)
-        at = int(best[point, "covered"].argmax())
-        example = covered[int(near[at, covered].argmax())] if covered else 0
         measures = (
-            float(best[point, "covered"].max()),
-            float(best[point, "contradicted"].max()),
-            float(lead.max()),
-            _mean_of_best(near[:, covered]),
-            _mean_of_best(near[:, against]),
+            *(float(nearest.max()) for nearest in by_verdict.values()),
+            float((covered - (np.max(others, axis=0) if others else 0.0))[covered.argmax()]),
+            *(_mean_of_best(near[:, self._rows[point, verdict]]) for verdict in _NAMED),
+            float((against - covered)[against.argmax()]),
+            _share_of_chinese(reading.wording),
         )
-        first, last = places[at]
-        negations = sum(first <= negation < last for negation in reading.negations) % 2
-        return Likeness(measures, places[at], negations != self._negations[example])
+        told = {verdict: places[int(nearest.argmax())] for verdict, nearest in by_verdict.items()}
+        return Likeness(measures, told, self._denied(point, near, covered, told["covered"], reading))
 
-    def _vector(self, counts: Mapping[str, int]) -> np.ndarray:
-        """Weighted words of length 1; words that no example has lengthen the vector and match nothing."""
-        vector, square = np.zeros(len(self._columns), dtype=np.float32), 0.0
-        for word, number in counts.items():
-            rarity = self._rarity.get(word, self._unknown) * (0.4 if len(word) == 1 and not word.isascii() else 1.0)
-            weight = (1 + math.log(number)) * rarity
-            square += weight * weight
-            if word in self._columns:
-                vector[self._columns[word]] = weight
-        return vector / math.sqrt(square) if square else vector
+    def _denied(
+        self, point: str, near: np.ndarray, covered: np.ndarray, passage: tuple[int, int], reading: Reading
+    ) -> bool:
+        """Whether the passage nearest to a covered example is that example but for a negation."""
+        rows, at = self._rows[point, "covered"], int(covered.argmax())
+        if not rows or covered[at] < NEARLY:
+            return False
+        denials = sum(passage[0] <= negation < passage[1] for negation in reading.negations)
+        return denials % 2 != self._denials[rows[int(near[at, rows].argmax())]]
+
+    def _near(self, counts: Sequence[Mapping[str, int]]) -> np.ndarray:
+        """Cosines of passages (rows) and examples (columns), over the words that occur in the passages."""
+        here = {
+            word: place
+            for place, word in enumerate({word for count in counts for word in count} & self._columns.keys())
+        }
+        vectors = np.zeros((len(counts), len(here)), dtype=np.float32)
+        for row, count in enumerate(counts):
+            for word, weight in self._weights(count):
+                if word in here:
+                    vectors[row, here[word]] = weight
+        near = vectors @ self._matrix[[self._columns[word] for word in here]]
+        near[near < FAR] = 0.0
+        return np.asarray(near)
+
+    def _weights(self, counts: Mapping[str, int]) -> list[tuple[str, float]]:
+        """The weight of every word in a vector of length 1, to which words that no example has add length."""
+        weights = [(word, (1 + math.log(number)) * self._rarity_of(word)) for word, number in counts.items()]
+        length = math.sqrt(sum(weight * weight for _, weight in weights)) or 1.0
+        return [(word, weight / length) for word, weight in weights]
+
+    def _rarity_of(self, word: str) -> float:
+        rarity = self._rarity.get(word, self._unknown)
+        return rarity * CHARACTER if len(word) == 1 and not word.isascii() else rarity
 
 
-def _mean_of_best(near: np.ndarray, number: int = 3) -> float:
-    flat = np.sort(near, axis=None)[::-1][:number]
-    return float(flat.mean()) if flat.size else 0.0
+def _share_of_chinese(wording: Wording) -> float:
+    return sum(token.kind == "cjk" for token in wording.tokens) / len(wording.tokens)
+
+
+def _mean_of_best(near: np.ndarray) -> float:
+    """The mean over the nearest examples, each with the passage that is most like it."""
+    nearest = np.sort(near.max(axis=0))[-_NEAREST:] if near.size else near
+    return float(nearest.mean()) if nearest.size else 0.0
+
+
+def _own(card: Card, point: str, verdict: Verdict) -> list[str]:
+    """The card's own words for the verdict: the key point itself, and misconceptions that deny it."""
+    texts = {
+        "covered": [known.text for known in card.key_points if known.id == point],
+        "contradicted": [belief.text for belief in card.misconceptions if belief.contradicts == point],
+    }
+    return [text[language] for text in texts.get(verdict, ()) for language in LANGUAGES]
 
 
 def words(wording: Wording, places: range | None = None) -> frozenset[str]:

@@ -17,6 +17,8 @@ GAP = 8.0
 """How many words `...` may stand for."""
 REACH = 9.0
 """How many words a negation governs at most, within its clause."""
+LONGEST_ATTRIBUTE = 4
+"""Characters of a negated Chinese attribute before its 的."""
 
 _NEGATORS_EN = frozenset(
     "not no never without cannot neither nor wrong mistaken incorrect fals untru myth unlik "
@@ -27,7 +29,7 @@ _SHORT_NEGATORS = frozenset({"without", "no", "无", "没", "none", "lack", "unl
 _BACKWARD = frozenset("wrong mistaken incorrect fals untru myth 错 误".split())
 """Words that deny what stands before them as well."""
 _NEGATION_ZH = re.compile(
-    r"(?<!差)不(?!仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式|够|下|了|到|然|一样|要忘|能忘)|(?<!有)没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
+    r"(?<!差)(?<![哦啊呃额噢])不(?!对(?:是|应该|我)|仅|但|只|光|同|断|过|管|论|得不|妨|少|错|等式|够|下|了|到|然|一样|要忘|能忘)|(?<!有)没(?!想到)|(?<!毫)无(?!论|非|穷|限|监督)|毫无|非(?!常|线性|负|对称|零|参数|结构|自回归)"
     r"|未(?!来|必)|别(?=再|把|用|让)|误(?=以为|认为|解)|[是就全]错|勿|否(?!则)"
 )
 _NEGATING_PHRASES = ("ratherthan", "insteadof")
@@ -59,7 +61,9 @@ _CONSEQUENCES = ("lead to", "leads to", "cause", "make", "导致", "使得", "�
 _REASONS = frozenset({stem("because"), "因", "由"})
 _VERBS_OF_LACK = frozenset({"fail", "lack"})
 _COPULAS = frozenset("is are was be it's that's 是".split())
-_SUBJECTS = frozenset("i you we they it this that these there".split())
+_SUBJECTS = frozenset("i you we they it this that these there wait sorry actually".split())
+_VERBS_DENIED = frozenset("是需要会能用必有存改增加")
+"""After one of these a negation denies the clause, not an attribute."""
 _FILLERS = frozenset("有任何额外")
 """Characters that stand between a negation and the noun that it denies."""
 
@@ -258,7 +262,7 @@ class Reading:
             return same and predicate and self._distance(last, negation) <= 4
         if negation >= first or tokens[negation].clause != tokens[first].clause:
             return False
-        if self._renewed(negation, last):
+        if self._renewed(negation, last) or self._attributive(negation, first):
             return False
         noun_only = 1.5 if word in _SHORT_NEGATORS else REACH
         reach = 1.0 if self._conditional(negation) else noun_only
@@ -284,6 +288,13 @@ class Reading:
     @cached_property
     def _consequences(self) -> list[int]:
         return sorted({first for word in _CONSEQUENCES for first, _ in self.wording.find(squeeze(word))})
+
+    def _attributive(self, negation: int, first: int) -> bool:
+        """Whether the negation belongs to a Chinese attribute only: in 不连续的物理块 it does not deny the blocks."""
+        tokens = self.wording.tokens
+        between = self.wording.text[tokens[negation].end : tokens[first].start]
+        attribute = tokens[negation].kind == "cjk" and 0 < between.rfind("的") <= LONGEST_ATTRIBUTE
+        return attribute and between[0] not in _VERBS_DENIED
 
     def _renewed(self, negation: int, last: int) -> bool:
         """Whether "and" begins a new statement with a negation of its own before the term or in it."""

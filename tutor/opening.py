@@ -8,7 +8,7 @@ from tutor.errors import CardError
 from tutor.grading import RUBRIC, Grader
 from tutor.history import Store
 from tutor.judging import ModelJudge
-from tutor.models import make_engine, make_judge_model
+from tutor.models import make_embedding_model, make_engine, make_judge_model
 from tutor.prompts import Phrases, load_phrases, load_prompt
 from tutor.resources import resource
 from tutor.rubric import RubricGrader
@@ -28,7 +28,10 @@ def open_tutor(settings: Settings) -> Tutor:
     phrases = load_phrases(resource("prompts"))
     engine = make_engine(settings, phrases)
     store = Store(settings)
-    desk = Desk(shelf, make_grader(settings, shelf), CardSearch(shelf, store), phrases)
+    search = CardSearch(shelf, store, make_embedding_model(settings))
+    if search.meaning:
+        search.meaning.start()
+    desk = Desk(shelf, make_grader(settings, shelf), search, phrases)
     return Tutor(settings, desk, engine, store, phrases, tutor_prompts(phrases))
 
 

@@ -48,9 +48,14 @@ class Phrases:
 
 
 def load_phrases(folder: Path) -> Phrases:
-    """The phrases of `phrases.yaml`; raises PromptError where a language or a placeholder is missing on one side."""
+    """The phrases of `phrases.yaml`, and the words of `turns.yaml` that tell requests from answers.
+
+    Raises PromptError where a language or a placeholder is missing on one side.
+    """
     path = folder / "phrases.yaml"
     phrases = dict(_flat(_read_yaml(path)))
+    if (turns := folder / "turns.yaml").exists():
+        phrases |= dict(_flat(_read_yaml(turns)))
     for key, texts in phrases.items():
         if set(texts) != set(LANGUAGES):
             raise PromptError(f"{path}: {key}: give en and zh")

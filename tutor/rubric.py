@@ -1,15 +1,17 @@
 """Grades an answer by the signals of its card: without a model, and the same answer always gets the same grade."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tutor.cards import LANGUAGES, Card, KeyPoint, Misconception, Shelf, Signal
+from tutor.cards import LANGUAGES, Card, KeyPoint, Misconception, Shelf, Signal, Verdict
 from tutor.grading import LONGEST_QUOTE, Found, Gate, Grade, Mark, found, gated, graded, marked, replaced
 from tutor.likeness import Heard, Likeness
 from tutor.matching import Match, Reading, Term, Thesaurus, compiled
+from tutor.reciting import Known, known_statements, recited
 from tutor.rough import rough_grade
+from tutor.stance import unasserted
 from tutor.statements import discounted_tokens, is_placeholder
 from tutor.wording import Wording
 
@@ -17,6 +19,8 @@ COPIED_RUN = 10.0
 """So many words in a row that the tutor said itself are no answer (two Chinese characters are one word)."""
 COPIED_WHOLE = 4.0
 """An answer of so many words that is nothing else than a passage of the tutor's is no answer either."""
+CARDS_KEPT = 24
+"""Cards whose examples stay in memory, a few MB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +33,33 @@ class _Rubric:
     vocabulary: frozenset[str]
     question: tuple[Wording, ...]
     tutor_said: tuple[Wording, ...]
+    held_right: tuple[Known, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What of an answer can be evidence: a gate that it failed, and the tokens that count for nothing."""
+    """What of an answer can be evidence: a gate that it failed, and the tokens that count for nothing.
+
+    `denied` names the key points that are recited with their sense turned round, with the words that do so; `right`
+    are tokens of sentences that the card itself holds right, so that they cannot be a misconception.
+    """
 
     wording: Wording
     gate: Gate | None
     discounted: frozenset[int]
+    denied: Mapping[str, str]
+    right: frozenset[int]
     tutor_said: tuple[Wording, ...]
+
+    @property
+    def reading(self) -> Reading:
+        """The answer, read for what it asserts."""
+        return Reading(self.wording, self.discounted)
+
+    @property
+    def doubtful(self) -> Reading:
+        """The answer, read for what in it can be a misconception."""
+        return Reading(self.wording, self.discounted | self.right)
 
     def admits(self, words: str) -> bool:
         """Whether these words of the answer are evidence: not out of a mere list, and not the tutor's own."""
@@ -62,22 +83,36 @@ class RubricGrader:
         rubric, evidence = self._rubric(card), self.evidence(card, answer)
         if evidence.gate:
             return gated(card, evidence.gate)
-        reading = Reading(evidence.wording, evidence.discounted)
+        reading = evidence.reading
         if not any(point.signals for point in card.key_points):
             return rough_grade(card, reading)
-        misconceptions = tuple(_found(card.misconceptions, rubric, reading))
+        misconceptions = tuple(_found(card.misconceptions, rubric, evidence.doubtful))
+        denied = _denied(card, misconceptions)
         likeness = self._heard(card).likeness(reading)
         marks = self.by_signals(card, evidence)
         return graded(
             card,
-            [_heard(marks[point.id], likeness.get(point.id), reading) for point in card.key_points],
+            [
+                _heard(mark, likeness.get(point), reading, point in denied) if point not in evidence.denied else mark
+                for point, mark in marks.items()
+            ],
             misconceptions,
         )
 
     def by_signals(self, card: Card, evidence: Evidence) -> dict[str, Mark]:
-        """The mark that its signals alone give each key point."""
-        rubric, reading = self._rubric(card), Reading(evidence.wording, evidence.discounted)
-        return {point.id: self._judged(point, rubric, reading) for point in card.key_points}
+        """The mark that its signals alone give each key point; one that is recited turned round is contradicted."""
+        rubric, reading = self._rubric(card), evidence.reading
+        return {
+            point.id: marked(point, "contradicted", evidence.denied[point.id])
+            if point.id in evidence.denied
+            else self._judged(point, rubric, reading)
+            for point in card.key_points
+        }
+
+    def signs(self, card: Card, evidence: Evidence) -> dict[str, tuple[bool, ...]]:
+        """What the signals say of each key point, as the likeness to examples is weighed with it."""
+        denied = _denied(card, list(_found(card.misconceptions, self._rubric(card), evidence.doubtful)))
+        return {point: _signs(mark, point in denied) for point, mark in self.by_signals(card, evidence).items()}
 
     def reconsidered(self, card: Card, answer: str, grade: Grade, key_point: str, argument: str) -> Grade:
         """One key point once more; who says it clearly in the argument no longer holds what denied it."""
@@ -93,13 +128,26 @@ class RubricGrader:
         rubric = self._rubric(card)
         wording = _read(answer).corrected(rubric.vocabulary, self._real_words)
         gate, discounted = _evidence(wording, rubric.tutor_said)
-        return Evidence(wording, gate, discounted, rubric.tutor_said)
+        if gate:
+            return Evidence(wording, gate, discounted, {}, frozenset(), rubric.tutor_said)
+        said = Reading(wording, discounted | unasserted(wording))
+        found = recited(said, rubric.held_right, self._thesaurus)
+        denied = {
+            one.key_point: wording.quote(one.first, one.last)[:LONGEST_QUOTE]
+            for one in found
+            if one.turned and one.key_point
+        }
+        silent = said.discounted.union(*(range(one.first, one.last) for one in found if one.turned))
+        right = frozenset(at for one in found if not one.turned for at in range(one.first, one.last))
+        return Evidence(wording, None, silent, denied, right, rubric.tutor_said)
 
     def _heard(self, card: Card) -> Heard:
         known = self._examples.get(card.id)
         if known is None or known[0] is not card:
             known = (card, Heard(card, self._shelf.examples(card)))
             self._examples[card.id] = known
+            while len(self._examples) > CARDS_KEPT:
+                self._examples.pop(next(iter(self._examples)), None)
         return known[1]
 
     def _rubric(self, card: Card) -> _Rubric:
@@ -156,7 +204,9 @@ def _rubric(card: Card, thesaurus: Thesaurus) -> _Rubric:
     vocabulary = frozenset(token.written for word in said for token in Wording(word).tokens if token.kind == "word")
     helps = [text for point in card.key_points for text in (point.hint, point.probe)]
     tutor_said = (*question, *(Wording(text[language]) for text in helps for language in LANGUAGES))
-    return _Rubric(covered, partly, beliefs, vocabulary, question, tutor_said)
+    right = [(point.text[language], point.id) for point in card.key_points for language in LANGUAGES]
+    held_right = known_statements([*right, *((card.answer[language], None) for language in LANGUAGES)])
+    return _Rubric(covered, partly, beliefs, vocabulary, question, tutor_said, tuple(held_right))
 
 
 def _said(signals: Sequence[tuple[Term, ...]], rubric: _Rubric, reading: Reading) -> Iterable[Match]:
@@ -220,12 +270,27 @@ def _opposed(signals: Sequence[tuple[Term, ...]], reading: Reading) -> list[Matc
     ]
 
 
-def _heard(mark: Mark, likeness: Likeness | None, reading: Reading) -> Mark:
-    """The mark; where no signal stands in the answer, what the answer is like decides."""
-    if mark.verdict != "missed" or likeness is None or likeness.verdict == "missed":
+def _heard(mark: Mark, likeness: Likeness | None, reading: Reading, denied: bool) -> Mark:
+    """The mark that signals and the likeness to examples make together; without examples the signals' own."""
+    if likeness is None:
         return mark
-    quote = reading.wording.quote(*likeness.passage)[:LONGEST_QUOTE]
-    return mark.model_copy(update={"verdict": likeness.verdict, "quote": quote})
+    verdict = likeness.verdict(_signs(mark, denied))
+    if verdict in (mark.verdict, "missed"):
+        return mark if verdict == mark.verdict else mark.model_copy(update={"verdict": verdict, "quote": ""})
+    like: Verdict = "contradicted" if verdict == "unsure" else verdict
+    quote = mark.quote if mark.verdict != "missed" and like != "contradicted" else ""
+    quote = quote or reading.wording.quote(*likeness.passages[like])[:LONGEST_QUOTE]
+    return mark.model_copy(update={"verdict": verdict, "quote": quote})
+
+
+def _signs(mark: Mark, denied: bool) -> tuple[bool, ...]:
+    return mark.verdict == "covered", mark.verdict == "partly", mark.verdict == "contradicted", denied
+
+
+def _denied(card: Card, misconceptions: Sequence[Found]) -> set[str | None]:
+    """The key points that these misconceptions deny."""
+    held = {found.misconception for found in misconceptions}
+    return {belief.contradicts for belief in card.misconceptions if belief.id in held}
 
 
 def _found(beliefs: Sequence[Misconception], rubric: _Rubric, reading: Reading) -> Iterable[Found]:

@@ -3,6 +3,9 @@
 Three scores are added: BM25 over all that a card says, BM25 over the wordings of its question, and how near these
 wordings are in a Chroma collection of hashed character n-grams, which forgives spelling and word forms. Of the wordings
 the best five count, so that one chance likeness does not decide. The collection is rebuilt whenever the cards change.
+
+Where an embedding model is set, its ranking is fused with this one by reciprocal ranks: likenesses are on a scale of
+their own with every model, ranks are not.
 """
 
 import hashlib
@@ -20,11 +23,14 @@ from zlib import crc32
 from tutor.cards import LANGUAGES, Card, Shelf
 from tutor.history import Store
 from tutor.matching import squeeze
+from tutor.meaning import Meaning
 from tutor.wording import Wording
 
 if TYPE_CHECKING:
     from bm25s import BM25
     from chromadb.api.models.Collection import Collection
+
+    from tutor.models.embedding import EmbeddingModel
 
 DIMENSIONS = 512
 NEIGHBOURS = 300
@@ -36,6 +42,8 @@ WEIGHTS = (1.0, 0.2, 0.4)
 As a softmax regression finds them on a quarter of the cards' wordings, held out at a time.
 """
 BATCH = 1000
+FUSION = 60
+"""As in Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet (2009)."""
 _ASIDE = frozenset(
     "what which who how why when where is are was were do does did the a an of in on to for and or it its with by from "
     "you your i me my we explain tell about please can could would there this that these those between".split()
@@ -53,10 +61,13 @@ class Hit:
 class CardSearch:
     """Search over the cards of a shelf; builds its indexes at the first question."""
 
-    def __init__(self, shelf: Shelf, store: Store) -> None:
+    def __init__(self, shelf: Shelf, store: Store, model: "EmbeddingModel | None" = None) -> None:
+        """`model` tells which questions mean the same; raises nothing, and without it the words decide."""
         self._shelf = shelf
         self._store = store
         self._building = threading.Lock()
+        wordings = [(card.id, text) for card in shelf.cards for text in _asked(card)]
+        self.meaning = Meaning(store, model, wordings) if model else None
 
     def find(self, query: str, limit: int = 3) -> list[Hit]:
         """The cards that the query is most likely about, best first; none if it shares no word with any."""
@@ -74,8 +85,10 @@ class CardSearch:
             best = max(scores.values(), default=0.0)
             for card_id, score in scores.items() if best > 0 else ():
                 total[card_id] = total.get(card_id, 0.0) + weight * float(score) / best
-        ranked = sorted(total.items(), key=lambda item: -item[1])[:limit]
-        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in ranked]
+        by_meaning = self.meaning.ranking(query) if self.meaning else []
+        ranked = _fused(sorted(total, key=lambda card_id: -total[card_id]), by_meaning) if by_meaning else total
+        best_first = sorted(ranked.items(), key=lambda item: -item[1])[:limit]
+        return [Hit(self._shelf.by_id[card_id], score) for card_id, score in best_first]
 
     def _by_letters(self, query: str) -> dict[str, float]:
         """Cosine similarity of the nearest wordings, by card; those that are not near count as 0."""
@@ -149,6 +162,15 @@ class _Indexes:
     letters: "Collection"
 
 
+def _fused(*rankings: Sequence[str]) -> dict[str, float]:
+    """A score for every card of several rankings: the sum of its reciprocal ranks."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for rank, card_id in enumerate(ranking, start=1):
+            scores[card_id] = scores.get(card_id, 0.0) + 1 / (FUSION + rank)
+    return scores
+
+
 def _best(scored: Iterable[tuple[str, float]]) -> dict[str, float]:
     """The mean score of the best wordings of each card."""
     by_card: dict[str, list[float]] = {}
@@ -163,6 +185,11 @@ def _bm25(texts: Sequence[list[str]], *, k1: float, b: float) -> "BM25":
     index = bm25s.BM25(method="lucene", k1=k1, b=b)
     index.index([text or ["∅"] for text in texts], show_progress=False)
     return index
+
+
+def _asked(card: Card) -> list[str]:
+    """The question in every wording."""
+    return [*(card.question[language] for language in LANGUAGES), *card.asked_as.en, *card.asked_as.zh]
 
 
 def _wordings(card: Card) -> Iterator[str]:

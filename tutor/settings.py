@@ -73,6 +73,7 @@ class Settings:
     discord_token: str = field(default="", repr=False)
     discord_read_threads: bool = False
     judge: Endpoint = Endpoint()
+    embedding: Endpoint = Endpoint()
     patience: float = PATIENCE
     turn_tokens: int = 0
     session_tokens: int = 0
@@ -88,6 +89,12 @@ class Settings:
     def judging(self) -> Endpoint:
         """The model that grades: the one that talks, as far as no other is named."""
         return self.judge.filled(self.talking)
+
+    @property
+    def finding(self) -> Endpoint:
+        """The embedding model that helps to find cards, at the address of the talking model unless another is named."""
+        talking = Endpoint("", self.base_url, self.api_key)
+        return self.embedding.filled(talking) if self.embedding.model else Endpoint()
 
     @staticmethod
     def from_env(environment: Mapping[str, str] | None = None) -> "Settings":
@@ -140,6 +147,11 @@ class Settings:
                 _address(env, "TUTOR_JUDGE_BASE_URL"),
                 env.get("TUTOR_JUDGE_API_KEY", ""),
             ),
+            embedding=Endpoint(
+                env.get("TUTOR_EMBEDDING_MODEL", ""),
+                _address(env, "TUTOR_EMBEDDING_BASE_URL"),
+                env.get("TUTOR_EMBEDDING_API_KEY", ""),
+            ),
             patience=_number(env, "TUTOR_PATIENCE") or PATIENCE,
             turn_tokens=int(_number(env, "TUTOR_TURN_TOKENS")),
             session_tokens=int(_number(env, "TUTOR_SESSION_TOKENS")),
@@ -184,7 +196,7 @@ def _read(file: Path) -> dict[str, str]:
 def _together(written: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """File and environment; a key of the file stays away from an address that the environment has put in its place."""
     together = {**written, **env}
-    for name in ("", "JUDGE_"):
+    for name in ("", "JUDGE_", "EMBEDDING_"):
         base_url, api_key = f"TUTOR_{name}BASE_URL", f"TUTOR_{name}API_KEY"
         if api_key not in env and together.get(base_url) != written.get(base_url):
             together.pop(api_key, None)

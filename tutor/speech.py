@@ -8,6 +8,7 @@ from tutor.clock import clock, minutes
 from tutor.events import (
     AnswerGraded,
     AnswerShown,
+    Clarified,
     Event,
     ExplanationGiven,
     FollowUpAsked,
@@ -35,7 +36,7 @@ def fixed(interview: Interview, phrases: Phrases) -> str | None:
         return _to_appeal(interview, phrases)
     if graded(done) and not interview.exam:
         return None
-    if interview.command == "aside" and interview.current:
+    if interview.command == "ask" and interview.current and not interview.exam:
         return None
     if interview.command:
         return _to_command(interview, phrases)
@@ -83,23 +84,6 @@ def _still_open(interview: Interview, phrases: Phrases) -> list[str]:
     return [phrases("say.still_open", language, follow_up=text)]
 
 
-def aside(interview: Interview, phrases: Phrases) -> str:
-    """The answer of who knows nothing beside the cards to a word that is no answer."""
-    said = phrases("say.aside_again" if interview.asides > 1 else "say.aside", interview.language)
-    return _joined([said, *_still_open(interview, phrases)], interview.language)
-
-
-def _standing(interview: Interview, current: Round, phrases: Phrases) -> str:
-    """Which question this is, and what counts at it so far."""
-    language, asked = interview.language, current.asked
-    grade = current.grade
-    covered = [mark.quote for mark in grade.marks if mark.verdict == "covered"] if grade else []
-    quotes = _quotes(covered, language)
-    key = "say.standing" if quotes else "say.standing_none"
-    said = phrases(key, language, number=asked.number, of=asked.of, **({"quotes": quotes} if quotes else {}))
-    return _joined([said, *_still_open(interview, phrases)], language)
-
-
 def _welcome(interview: Interview, phrases: Phrases) -> str:
     language, started = interview.language, interview.started
     assert started is not None
@@ -120,19 +104,25 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return _joined([*_skipped(interview, phrases), *_leads(interview, phrases)], language)
     if interview.command == "grade" and not interview.exam:
         return phrases("say.nothing_to_grade", language)
-    if interview.command == "shorter":
-        return _joined([phrases("say.shorter", language), *_still_open(interview, phrases)], language)
+    if interview.command == "shorter" or (interview.command == "longer" and not interview.exam):
+        return _joined([phrases(f"say.{interview.command}", language), *_still_open(interview, phrases)], language)
     if current is None or interview.finished:
         return _joined(_leads(interview, phrases) if interview.time_up else [
             phrases("say.over" if interview.finished else "say.no_question", language)], language)  # fmt: skip
     if interview.command == "why":
         return current.asked.why[language] if current.asked.why else phrases("say.why_none", language)
-    if interview.command == "standing" and not interview.exam:
-        return _standing(interview, current, phrases)
     if interview.command in ("repeat", "resume", "pause"):
         return _with_clock(interview, current, phrases)
+    if interview.command in ("english", "chinese"):
+        return _joined([phrases("say.language", language), _repeated(interview, current, phrases)], language)
+    if interview.command == "talk":
+        return phrases("say.ready", language)
     if interview.exam:
         return phrases("say.exam_no_help", language)
+    if interview.command == "harder":
+        return _joined([phrases("say.harder", language), _repeated(interview, current, phrases)], language)
+    if interview.command == "rephrase":
+        return _in_other_words(interview, current, phrases)
     if interview.command == "misread":
         nothing = not current.said and not current.helps
         taken_back = phrases("say.misread_nothing" if nothing else "say.misread", language)
@@ -169,7 +159,7 @@ def _with_clock(interview: Interview, current: Round, phrases: Phrases) -> str:
     language = interview.language
     again = _repeated(interview, current, phrases)
     if not interview.exam:
-        return phrases("say.no_clock", language) if interview.command == "pause" else again
+        return phrases("say.rest", language) if interview.command == "pause" else again
     if interview.command == "pause":
         return phrases("say.paused", language)
     resumed = [phrases("say.resumed", language)] if interview.command == "resume" else []
@@ -193,9 +183,43 @@ def _repeated(interview: Interview, current: Round, phrases: Phrases) -> str:
     language = interview.language
     question = current.asked.question[language]
     asked = [help_ for help_ in current.helps if help_.step != "tell"]
-    if not asked or current.given_away:
+    if current.given_away:
+        return phrases("say.repeat_restate", language, question=question)
+    if not asked:
         return phrases("say.repeat", language, question=question)
     return phrases("say.repeat_follow_up", language, question=question, follow_up=asked[-1].text[language])
+
+
+def aside(interview: Interview, phrases: Phrases) -> str:
+    """The reply to a question to the tutor, which ends with the open question."""
+    language, current = interview.language, interview.current
+    assert current is not None
+    met = next((event for event in interview.turn if isinstance(event, Clarified)), Clarified(card_id=""))
+    if met.text:
+        said = met.text[language]
+    elif met.about == "count":
+        left = current.asked.of - current.asked.number
+        said = phrases("aside.count", language, number=current.asked.number, of=current.asked.of, left=left)
+    else:
+        said = phrases(f"aside.{'held_back' if met.held_back else met.about or 'unknown'}", language)
+    return f"{said}\n\n{_repeated(interview, current, phrases)}"
+
+
+def _in_other_words(interview: Interview, current: Round, phrases: Phrases) -> str:
+    """The open question or follow-up in another wording."""
+    language = interview.language
+    met = next((event for event in interview.turn if isinstance(event, Clarified)), None)
+    if met is None or met.text is None:
+        return _joined([phrases("say.no_other_words", language), _repeated(interview, current, phrases)], language)
+    return phrases("say.other_words", language, text=met.text[language], question=current.asked.question[language])
+
+
+def _obeyed(interview: Interview, phrases: Phrases) -> list[str]:
+    """A word on the request that came together with an answer, where nothing else shows that it was heard."""
+    language = interview.language
+    keys = {"pause": "rest", "shorter": "shorter", "longer": "longer", "harder": "harder"}
+    key = keys.get(interview.command or "") if interview.with_answer else None
+    return [phrases(f"say.{key}", language)] if key else []
 
 
 def _leads(interview: Interview, phrases: Phrases) -> list[str]:
@@ -208,6 +232,10 @@ def _leads(interview: Interview, phrases: Phrases) -> list[str]:
         return [phrases(f"say.{wanted}", language)]
     if steps := _steps(interview):
         return _to_step(interview, steps, phrases)
+    if any(isinstance(event, AnswerShown | ExplanationGiven) for event in interview.turn):
+        return [phrases("say.shown", language)]
+    if interview.command == "end":
+        return [phrases("say.ended", language), *_pauses(interview, phrases)]
     said = [phrases("say.left_out", language)] if summed_up and summed_up.missing else []
     current = interview.current
     if current and current.given_away and current.grades and current.grades[-1].after_showing:
@@ -240,7 +268,7 @@ def feedback(interview: Interview, phrases: Phrases) -> str:
     said = list(_found(this, language, phrases))
     if interview.brief:
         said = said[-1:]
-    return _joined([*said, *_leads(interview, phrases)], language)
+    return _joined([*said, *_obeyed(interview, phrases), *_leads(interview, phrases)], language)
 
 
 def _found(this: Round, language: Language, phrases: Phrases) -> list[str]:

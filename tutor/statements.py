@@ -80,10 +80,14 @@ LONGEST_NAME = 3.0
 """Words of an item that can still be a mere name (two Chinese characters are one word)."""
 SHORTEST_BAG = 4
 """Fewer items than this are not a list."""
+LONG_BAG, SHORT_ITEMS = 10, 2.6
+"""So many items of so few words on average are a list, whatever the words: notes in short have longer items."""
 SHORTEST_HEAP = 18
 """Words of a heap at least."""
 SHARE_OF_JOINTS = 0.15
 """Sentences have a larger share of words that only join the others."""
+LONG_HEAP, JOINTS_OF_LONG = 28, 0.25
+"""So many words without a comma are a sentence only with a larger share of words that join them."""
 LONGEST_BRACKET = 200
 """Characters that a bracket is looked back for."""
 LONGEST_RUN = 9
@@ -139,6 +143,8 @@ def _only_lists(wording: Wording, indices: list[int]) -> bool:
     if _shuffled(wording, tokens):
         return True
     items = list(_items(wording, tokens))
+    if len(items) >= LONG_BAG and _length(tokens) <= SHORT_ITEMS * len(items):
+        return True
     if len(items) >= SHORTEST_BAG:
         perhaps = sum(any(_states(token) for token in item) or _measures(item) for item in items)
         surely = sum(_says_something(item) or _measures(item) for item in items)
@@ -152,6 +158,7 @@ def _only_lists(wording: Wording, indices: list[int]) -> bool:
 
 _OPEN = re.compile(r"[(（\[][^()（）\[\]\n]*$")
 """A bracket that is still open: what stands between commas in it is no item, as in f(q, m)."""
+_CLOSED = re.compile(r"[^()（）\[\]\n]*[)）\]]")
 
 
 def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
@@ -159,7 +166,8 @@ def _items(wording: Wording, tokens: list[Token]) -> Iterator[list[Token]]:
     item: list[Token] = []
     for token in tokens:
         between = wording.text[item[-1].end : token.start] if item else ""
-        inside = between and _OPEN.search(wording.text, max(0, token.start - LONGEST_BRACKET), token.start)
+        opened = between and _OPEN.search(wording.text, max(0, token.start - LONGEST_BRACKET), token.start)
+        inside = opened and _CLOSED.match(wording.text, token.start, token.start + LONGEST_BRACKET)
         if any(mark in between for mark in ",，、;；|/\n\t·•") and not inside:
             yield item
             item = []
@@ -175,9 +183,13 @@ def _shuffled(wording: Wording, tokens: list[Token]) -> bool:
     if apart >= SHORTEST_HEAP // 2 and apart * 8 >= len(tokens):
         return True
     words = [token.norm for token in tokens if token.kind == "word"]
-    joined = any(mark in wording.text[one.end : two.start] for one, two in pairs for mark in ",:;()")
-    few = sum(word in _FUNCTION_WORDS for word in words) < SHARE_OF_JOINTS * len(words)
-    return len(words) >= SHORTEST_HEAP and len(set(words)) >= 0.9 * len(words) and not joined and few
+    joined = any(mark in wording.text[one.end : two.start] for one, two in pairs for mark in (",", ":", ";", " ("))
+    joining = sum(word in _FUNCTION_WORDS for word in words)
+    if joined or len(words) < SHORTEST_HEAP:
+        return False
+    if len(words) >= LONG_HEAP:
+        return joining < JOINTS_OF_LONG * len(tokens)
+    return len(set(words)) >= 0.9 * len(words) and joining < SHARE_OF_JOINTS * len(words)
 
 
 def _says_something(item: list[Token]) -> bool:

@@ -1,4 +1,4 @@
-"""The five tools: each looks at the transcript, does one thing, and leaves words for the model and an event.
+"""The tools: each looks at the transcript, does one thing, and leaves words for the model and an event.
 
 Who learns and in which session comes from the server, never from a tool's arguments; tools reach nothing outside it.
 """
@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any, Literal, cast
 
 from langchain.tools import ToolRuntime
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import BaseTool, ToolException, tool
 
 from tutor import clock, dialogue, planning
+from tutor.asides import Asides
 from tutor.cards import Card, Shelf, Source, Text
 from tutor.errors import NotGraded
 from tutor.events import (
@@ -24,10 +26,11 @@ from tutor.events import (
     Step,
     to_json,
 )
-from tutor.grading import Gate, Grader, appealed
+from tutor.grading import Grader, appealed
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
 from tutor.search import CardSearch
+from tutor.turns import TurnReader
 
 
 class Desk:
@@ -36,13 +39,15 @@ class Desk:
     A plain class on purpose: LangChain copies every argument of a tool through pydantic, and would copy all cards.
     """
 
-    __slots__ = ("grader", "phrases", "search", "shelf")
+    __slots__ = ("asides", "grader", "phrases", "search", "shelf", "turns")
 
     def __init__(self, shelf: Shelf, grader: Grader, search: CardSearch, phrases: Phrases) -> None:
         self.shelf = shelf
         self.grader = grader
         self.search = search
         self.phrases = phrases
+        self.turns = TurnReader(phrases, shelf)
+        self.asides = Asides(shelf, search, phrases, self.turns)
 
 
 Runtime = ToolRuntime[Any, Any]
@@ -139,15 +144,13 @@ def grade_answer(runtime: Runtime) -> Result:
         helps=sum(help_.step != "pump" for help_ in this.helps),
         after_showing=this.given_away,
         grader=grade.grader,
-        latest=None if won else _gate(this.said[-1], desk.phrases),
+        latest=None
+        if won
+        else dialogue.gate(this.said[-1], gives_up=desk.turns.read(this.said[-1]).kind == "giving_up"),
         repeated=tuple(sorted(this.told & dialogue.newly_covered(whole, None))) if grade != whole else (),
         late=clock.late(interview, this),
     )
     return _graded(interview, graded)
-
-
-def _gate(text: str, phrases: Phrases) -> Gate | None:
-    return dialogue.gate(text, phrases.words("asks.giving_up"), phrases.words("asks.nothing_more"))
 
 
 def _heard_appeal(interview: Interview, desk: Desk) -> Result:
@@ -281,6 +284,30 @@ def retrieve_reference_answer(runtime: Runtime, query: str = "") -> Result:
     )
 
 
+@_tool
+def clarify(runtime: Runtime) -> Result:
+    """Meet a question that the learner asks you while a question is open, or say the open question in other words.
+
+    Nothing is graded and nothing given away. Answer in one or two sentences with what the tool has found, then lead
+    back to the open question; where it has found nothing, say so.
+    """
+    interview, desk = _interview(runtime), _desk(runtime)
+    _, card = _open_round(interview, desk.shelf)
+    if interview.exam:
+        raise ToolException("This is an exam: no help before the end. Say so.")
+    asked = str(runtime.state["messages"][_last_of_learner(runtime)].text)
+    if interview.command == "rephrase":
+        met = desk.asides.other_words(interview, card)
+    else:
+        met = desk.asides.answer(asked, interview, card)
+    return _result(met, found=met.text[interview.language] if met.text else "", held_back=met.held_back)
+
+
+def _last_of_learner(runtime: Runtime) -> int:
+    messages = runtime.state["messages"]
+    return max(at for at, message in enumerate(messages) if isinstance(message, HumanMessage))
+
+
 def _found(desk: Desk, query: str) -> Card:
     hits = desk.search.find(query, limit=1)
     if not hits:
@@ -295,8 +322,18 @@ def _guard(interview: Interview, card: Card) -> None:
         return
     if interview.exam:
         raise ToolException("This is an exam: explanations and answers come after the end. Say so.")
-    if current.asked.card_id == card.id and not dialogue.attempted(current):
+    if current.asked.card_id == card.id and not _tried(interview, current):
         raise ToolException("The open question has not been tried yet. Offer a hint; the learner may say show.")
 
 
-TOOLS: tuple[BaseTool, ...] = (ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer)
+def _tried(interview: Interview, this: Round) -> bool:
+    """Whether the question was tried; a request to have it answered is graded like any message, and is no attempt."""
+    if this.given_away or interview.command == "explain":
+        return dialogue.attempted(this)
+    grades = [graded.grade for graded in this.grades]
+    return any(grade.misconceptions or any(mark.verdict != "missed" for mark in grade.marks) for grade in grades)
+
+
+TOOLS: tuple[BaseTool, ...] = (
+    ask_question, grade_answer, ask_follow_up, explain, retrieve_reference_answer, clarify,
+)  # fmt: skip

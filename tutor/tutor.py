@@ -3,6 +3,7 @@
 Front ends call `reply` and show what comes; they may leave at any time, the turn ends all the same.
 """
 
+import re
 import threading
 import time
 import unicodedata
@@ -10,20 +11,19 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langgraph.errors import GraphRecursionError
 
-from tutor import hearing
 from tutor.agent import STEPS, build_agent
 from tutor.archive import Archive
 from tutor.cards import Language
 from tutor.clock import timings
 from tutor.errors import TutorError
 from tutor.events import (
+    COMMANDS,
     AppealMade,
     Command,
     CommandGiven,
@@ -38,6 +38,7 @@ from tutor.events import (
 )
 from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
 from tutor.interview import Interview
+from tutor.matching import squeeze
 from tutor.models import Engine
 from tutor.models.metering import Meter, metered
 from tutor.people import People
@@ -45,7 +46,6 @@ from tutor.planning import with_past
 from tutor.progress import Progress, Sitting, due, latest_scores, progress
 from tutor.prompts import Phrases
 from tutor.report import Report, report
-from tutor.rubric import RubricGrader
 from tutor.settings import Settings
 from tutor.spending import DaySpending
 from tutor.tools import Desk
@@ -167,24 +167,43 @@ class Tutor:
             message = learner_message("", uuid.uuid4().hex, LanguageChosen(language=language))
             history.append([message], at=self._clock())
 
+    def command_in(self, text: str) -> Command | None:
+        """The command that the whole text is, in either language."""
+        said = {squeeze(text), self._plain(text)} - {""} if len(text) < 100 else set()
+        for command in COMMANDS:
+            if any(squeeze(word) in said for word in self.phrases.words(f"commands.{command}")):
+                return command
+        return None
+
     def _caused(self, text: str, interview: Interview) -> CommandGiven | AppealMade | None:
-        """What a message is besides an answer; where it could be a wish, words that earn anything are an answer."""
-        sure = hearing.caused(text, interview, self.phrases)
-        wish = None if sure else hearing.wished(text, interview, self.phrases)
-        return CommandGiven(command=wish) if wish and not self._earns(text, interview) else sure
+        """What a message is besides an answer or a request: a command, or an appeal against a grade.
 
-    def _earns(self, text: str, interview: Interview) -> bool:
-        """Whether the words alone say something about the open question, right or wrong."""
-        current = interview.current
-        card = self.desk.shelf.by_id.get(current.asked.card_id) if current else None
-        if card is None:
-            return False
-        grade = self._rubric.grade(card, text)
-        return bool(grade.misconceptions) or any(mark.verdict not in ("missed", "unsure") for mark in grade.marks)
+        "Not what I meant" may be followed by what was meant. "Continue" means the next question where an answer was
+        given and nothing but a restatement is asked for. While no question is open, free questions are the engine's.
+        """
+        command = self.command_in(text)
+        if command == "resume" and not interview.exam and interview.current and interview.current.given_away:
+            command = "skip"
+        if command:
+            return CommandGiven(command=command)
+        said = squeeze(text[:100])
+        if interview.appealable and any(said.startswith(squeeze(word)) for word in self.phrases.words("asks.appeal")):
+            return AppealMade()
+        head, mark, rest = _first_clause(text)
+        if mark and self.command_in(head) == "misread":
+            return CommandGiven(command="misread", rest=rest)
+        turn = self.desk.turns.read(text)
+        if interview.current is None or turn.kind == "answer" or turn.kind == "giving_up":
+            return None
+        return CommandGiven(command=turn.kind, rest=turn.answer)
 
-    @cached_property
-    def _rubric(self) -> RubricGrader:
-        return RubricGrader(self.desk.shelf)
+    def _plain(self, text: str) -> str:
+        """The text without the politeness around it, squeezed."""
+        said = squeeze(text)
+        for word in self.phrases.words("asks.polite"):
+            polite = squeeze(word)
+            said = (said.removeprefix(polite) or said).removesuffix(polite) or said
+        return said
 
     def transcript(self, learner: str, session: str) -> list[BaseMessage]:
         """The messages of a session, oldest first; none for a session that this learner does not have."""
@@ -340,6 +359,12 @@ def waiting(records: Sequence[Record]) -> list[Record]:
         and record.sequence > answered
         and not isinstance(event_of(record.messages[0]), LanguageChosen)
     ]
+
+
+def _first_clause(text: str) -> tuple[str, str, str]:
+    """The words up to the first comma, full stop or the like, that mark, and the rest."""
+    found = re.search(r"[,.;:!，。；：！、\n]+\s*", text)
+    return (text[: found.start()], found.group(), text[found.end() :].strip()) if found else (text, "", "")
 
 
 def is_something(text: str) -> bool:

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import snowballstemmer
 from rapidfuzz.distance import OSA
@@ -119,6 +120,13 @@ class Wording:
         for token in self.tokens:
             sums.append(sums[-1] + (0.5 if token.kind == "cjk" else 1.0))
         return sums
+
+    @cached_property
+    def sentences(self) -> list[tuple[int, int]]:
+        """The sentences as token ranges."""
+        ends = [at for at, (one, other) in enumerate(pairwise(self.tokens), 1) if one.sentence != other.sentence]
+        ends = [*ends, len(self.tokens)] if self.tokens else []
+        return list(zip([0, *ends], ends, strict=False))
 
     def find(self, term: str) -> list[tuple[int, int]]:
         """Places of a squeezed term as (first token, token after the last)."""

@@ -9,10 +9,11 @@ from typing import Any
 from tutor import planning
 from tutor.accounts import DAILIES, Accounts
 from tutor.cards import Language
-from tutor.chat.inbox import Inbox
-from tutor.chat.inbox import Incoming as Incoming
+from tutor.chat.inbox import Incoming
 from tutor.chat.markup import blocks
+from tutor.chat.places import Place, Places
 from tutor.chat.posts import Button, File, Post, Section, Writer
+from tutor.chat.progress import post as progress_post
 from tutor.chat.wishes import (
     Again,
     Confirm,
@@ -35,21 +36,35 @@ from tutor.interview import Interview
 from tutor.tutor import NotSent, Tutor, Watcher
 
 
-class Chat(Inbox):
+class Chat:
     """Answers everybody on every platform; holds nothing of a session. Safe to use from several threads."""
 
     def __init__(self, tutor: Tutor, clock: Callable[[], float]) -> None:
-        super().__init__(tutor, clock)
-        self.words = Words(tutor.phrases, tutor.desk.shelf.topics)
+        self.tutor = tutor
+        self.phrases, self.shelf = tutor.phrases, tutor.desk.shelf
+        self.words = Words(self.phrases, self.shelf.topics)
+        self._clock = clock
+        self._places = Places(tutor)
+        self._heard: dict[str, list[str]] = {}
         self.accounts = Accounts(tutor, clock)
         self._dailies = Facts(tutor.store, DAILIES)
 
-    def answer(self, incoming: Incoming, watcher: Watcher | None = None) -> Post | None:
+    def answer(self, incoming: Incoming) -> Post | None:
         """The post that answers the message, the same however often it is asked for; None where nothing is to be said.
 
         Runs the turn unless it has been run: may take as long as the model. Raises HistoryError.
         """
-        watcher = watcher or Watcher()
+        heard = self._heard[incoming.id] = []
+        try:
+            return self._answer(incoming, Watcher(on_text=heard.append))
+        finally:
+            self._heard.pop(incoming.id, None)
+
+    def growing(self, incoming: Incoming) -> Post:
+        """What has been said so far in the answer to the message."""
+        return self.writer(incoming).growing("".join(self._heard.get(incoming.id, ())))
+
+    def _answer(self, incoming: Incoming, watcher: Watcher) -> Post | None:
         match incoming.wish:
             case Start() | Again():
                 return self._start(incoming, watcher)
@@ -85,8 +100,12 @@ class Chat(Inbox):
         session = place.session if place and place.own else self._latest(incoming.account)
         return self.tutor.interview(incoming.account, session).language if session else self.tutor.settings.language
 
+    def place(self, incoming: Incoming) -> Place | None:
+        """The interview that runs at the place of the message; None where none does."""
+        return self._places.at(incoming)
+
     def _writer(self, language: Language) -> Writer:
-        return Writer(self.tutor.phrases, self.tutor.desk.shelf.topics, language)
+        return Writer(self.phrases, self.shelf.topics, language)
 
     def _latest(self, account: str) -> str:
         return next((line.session for line in self.tutor.sessions(account)), "")
@@ -95,7 +114,7 @@ class Chat(Inbox):
 
     def _start(self, incoming: Incoming, watcher: Watcher) -> Post | None:
         choices = self._choices(incoming)
-        if choices is None or not self.begin(incoming):
+        if choices is None or not self._places.begin(incoming):
             return self.writer(incoming).note("chat.not_yours", private=True)
         return self._started(incoming, choices, watcher)
 
@@ -183,6 +202,8 @@ class Chat(Inbox):
         match order:
             case "report":
                 return self._report(incoming, writer)
+            case "progress":
+                return progress_post(self.tutor.progress(account), writer, self.shelf.topics)
             case "export":
                 return self._export(account, writer)
             case "unlink":
@@ -256,7 +277,7 @@ class Chat(Inbox):
             cards=tuple(card.card.id for card in due),
             seed=random.Random(incoming.session).randrange(2**31),
         )
-        self.begin(incoming)
+        self._places.begin(incoming)
         return self._started(incoming, choices, watcher)
 
 

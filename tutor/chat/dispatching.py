@@ -8,14 +8,17 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from tutor.chat.answering import Chat
-from tutor.chat.inbox import Incoming
-from tutor.chat.posts import Post
+from tutor.cards import Shelf
+from tutor.chat.inbox import Inbox, Incoming
+from tutor.chat.places import Place
+from tutor.chat.posts import Post, Writer
+from tutor.chat.wishes import Words
 from tutor.errors import HistoryError, TutorError
-from tutor.tutor import Watcher
+from tutor.prompts import Phrases
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,6 +43,29 @@ class Refused(Exception):
 
 class Revoked(TutorError):
     """The platform does not know the tutor any more; all work there ends. The text says what to mend."""
+
+
+class Answers(Protocol):
+    """What answers people, in this process or another: see `Chat`. Its methods may take long and raise HistoryError."""
+
+    phrases: Phrases
+    shelf: Shelf
+    words: Words
+
+    def answer(self, incoming: Incoming) -> Post | None:
+        """The post that answers the message."""
+
+    def growing(self, incoming: Incoming) -> Post:
+        """What has been said so far in the answer."""
+
+    def writer(self, incoming: Incoming) -> Writer:
+        """Writes in the language of the sender."""
+
+    def place(self, incoming: Incoming) -> Place | None:
+        """The interview that runs at the place of the message."""
+
+    def dailies(self, platform: str) -> list[dict[str, Any]]:
+        """Who wants a daily question on this platform, and when."""
 
 
 class Platform(Protocol):
@@ -70,35 +96,48 @@ class Dispatcher:
 
     def __init__(
         self,
-        chat: Chat,
+        inbox: Inbox,
+        chat: Answers,
         platform: Platform,
         *,
         grow_after: float = GROW_AFTER,
         grow_every: float = GROW_EVERY,
         patience: Sequence[float] = PATIENCE,
     ) -> None:
-        self.chat = chat
+        self.inbox, self.chat = inbox, chat
         self._platform = platform
         self._grow_after, self._grow_every, self._patience = grow_after, grow_every, patience
-        self._accepting = ThreadPoolExecutor(4, thread_name_prefix="accepting")
+        self._accepting = ThreadPoolExecutor(2, thread_name_prefix="accepting")
+        self._looking = ThreadPoolExecutor(4, thread_name_prefix="looking")
         self._turning = ThreadPoolExecutor(TURNS, thread_name_prefix="turn")
         self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[None]] = set()
-        self.revoked: asyncio.Future[Revoked] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[TutorError] = self._loop.create_future()
 
     async def take(self, incoming: Incoming) -> bool:
         """Writes the message down and sees to its answer; False for one that is known. Raises HistoryError."""
-        accepted = await self._in(self._accepting, lambda: self.chat.accept(incoming))
+        accepted = await self._in(self._accepting, lambda: self.inbox.accept(incoming))
         if accepted:
             self._begin(accepted, again=False)
         return accepted is not None
 
     async def recover(self) -> int:
         """Sees to what an earlier process accepted and did not answer; how many messages that is."""
-        left = await self._in(self._accepting, lambda: self.chat.unanswered(self._platform.name))
+        left = await self._in(self._accepting, lambda: self.inbox.unanswered(self._platform.name))
         for incoming in left:
             self._begin(incoming, again=True)
         return len(left)
+
+    def end(self, error: TutorError) -> None:
+        """Ends all work for this reason, or for an earlier one."""
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+    def end_from_elsewhere(self, error: TutorError) -> None:
+        """The same from another thread."""
+        with suppress(RuntimeError):  # nobody is at work any more
+            self._loop.call_soon_threadsafe(self.end, error)
 
     async def drain(self) -> None:
         """Waits until all that was taken is answered."""
@@ -111,6 +150,7 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         self._accepting.shutdown(wait=False)
+        self._looking.shutdown(wait=False)
         self._turning.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, incoming: Incoming, *, again: bool) -> None:
@@ -122,7 +162,7 @@ class Dispatcher:
         order = self._orders.setdefault(incoming.place, asyncio.Lock())
         async with order:
             for delay in (*self._patience, None):
-                if self.revoked.done() or await self._attempt(incoming, again) or delay is None:
+                if self.ended.done() or await self._attempt(incoming, again) or delay is None:
                     return
                 again = True
                 await asyncio.sleep(delay)
@@ -135,8 +175,7 @@ class Dispatcher:
             if post:
                 await self._platform.deliver(opened, post, reference, again=again)
         except Revoked as error:
-            if not self.revoked.done():
-                self.revoked.set_result(error)
+            self.end(error)
             return True
         except Refused as error:
             _LOG.warning("an answer could not be posted: %s", error)
@@ -146,7 +185,7 @@ class Dispatcher:
         except Exception:
             await self._failed(incoming)
         try:
-            await self._in(self._turning, lambda: self.chat.done(incoming))
+            await self._in(self._accepting, lambda: self.inbox.done(incoming))
         except HistoryError as error:
             _LOG.warning("a delivery could not be noted: %s", error)
             return False
@@ -156,11 +195,10 @@ class Dispatcher:
         """Tells the sender of a fault of ours, under a number that stands in the log."""
         reference = uuid.uuid4().hex[:8]
         _LOG.exception("message failed (reference %s)", reference)
-        writer = await self._in(self._turning, lambda: self.chat.writer(incoming))
-        post = writer.note("say.failed", reference=reference)
         try:
-            await self._platform.deliver(incoming, post, "", again=True)
-        except (Unsure, Refused, Revoked) as error:
+            writer = await self._in(self._looking, lambda: self.chat.writer(incoming))
+            await self._platform.deliver(incoming, writer.note("say.failed", reference=reference), "", again=True)
+        except (Unsure, Refused, Revoked, HistoryError) as error:
             _LOG.warning("and the sender could not be told: %s", error)
 
     async def _answered(self, incoming: Incoming, again: bool) -> tuple[Post | None, str]:
@@ -168,16 +206,16 @@ class Dispatcher:
 
         A second attempt shows none: the first one's draft may stand there, and would be doubled.
         """
-        heard: list[str] = []
-        watcher = Watcher(on_text=heard.append)
-        work = asyncio.ensure_future(self._in(self._turning, lambda: self.chat.answer(incoming, watcher)))
-        reference, shown, wait = "", -1, self._grow_after
+        work = asyncio.ensure_future(self._in(self._turning, lambda: self.chat.answer(incoming)))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # where nobody waits for it any more
+        reference, wait = "", self._grow_after
+        shown: Post | None = None
         while not (await asyncio.wait({work}, timeout=wait))[0]:
             wait = self._grow_every
-            if len(heard) != shown and not again:
-                shown = len(heard)
-                writer = await self._in(self._accepting, lambda: self.chat.writer(incoming))
-                reference = await self._platform.draft(incoming, writer.growing("".join(heard)), reference)
+            post = shown if again else await self._in(self._looking, lambda: self.chat.growing(incoming))
+            if post and post != shown and not work.done():
+                shown = post
+                reference = await self._platform.draft(incoming, post, reference)
         return work.result(), reference
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

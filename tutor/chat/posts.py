@@ -72,13 +72,13 @@ class Writer:
     """Writes posts in one language with the names of the topics."""
 
     def __init__(self, phrases: Phrases, topics: Mapping[str, Text], language: Language) -> None:
-        self._phrases = phrases
+        self.phrases = phrases
         self._topics = topics
         self.language = language
 
     def say(self, key: str, **values: object) -> str:
         """A phrase in the writer's language."""
-        return self._phrases(key, self.language, **values)
+        return self.phrases(key, self.language, **values)
 
     def note(self, key: str, *, private: bool = False, buttons: tuple[Button, ...] = (), **values: object) -> Post:
         """A post of one phrase."""
@@ -113,7 +113,7 @@ class Writer:
 
     def report_file(self, interview: Interview, session: str) -> File:
         """The whole report as a file, named after its session."""
-        text = as_markdown(report(interview), self.language, self._phrases, self._topics)
+        text = as_markdown(report(interview), self.language, self.phrases, self._topics)
         return File(f"interview-report-{session[:6]}.md", self.say("report.title"), text)
 
     def section(self, item: Item) -> Section:
@@ -121,7 +121,7 @@ class Writer:
         if isinstance(item, Said):
             return Section((plain(item.text, "quote"),) if item.by_learner else blocks(item.text))
         if isinstance(item, Spent):
-            return Section(blocks("\n\n".join(costs.lines(item, self._phrases, self.language))))
+            return Section(blocks("\n\n".join(costs.lines(item, self.phrases, self.language))))
         return self._block(item)
 
     def _block(self, item: Happened) -> Section:
@@ -156,7 +156,7 @@ class Writer:
 
     def _grade_title(self, event: AnswerGraded) -> str:
         score = event.grade.score
-        return f"{self.say('block.grade', score=score)} · {band(score, self.language, self._phrases)}"
+        return f"{self.say('block.grade', score=score)} · {band(score, self.language, self.phrases)}"
 
     def _summary(self, event: SummaryGiven) -> Iterator[Block]:
         """What the learner said themselves, and what belongs to the answer besides."""
@@ -175,7 +175,7 @@ class Writer:
                 yield from self._mark(mark, item.revealed)
         if item.withheld:
             yield Block("text", (Span(self.say("block.open_points"), italic=True),))
-        for note in footnotes(event.grade, self.language, self._phrases):
+        for note in footnotes(event.grade, self.language, self.phrases):
             yield Block("text", (Span(note, italic=True),))
         for found in event.grade.misconceptions:
             heading = Span(f"{self.say('block.misconception')}: ", bold=True)
@@ -183,7 +183,7 @@ class Writer:
             yield Block("text", (heading, *(correction[0].spans if correction else ())))
 
     def _mark(self, mark: Mark, revealed: bool) -> Iterator[Block]:
-        verdict, weight = verdict_of(mark, self.language, self._phrases), self.say(f"weight.{mark.weight}")
+        verdict, weight = verdict_of(mark, self.language, self.phrases), self.say(f"weight.{mark.weight}")
         spans = [Span(verdict, bold=True), Span(f" · {weight}")]
         if revealed or mark.verdict == "covered":
             text = blocks(mark.text[self.language], ours=True)
@@ -198,7 +198,7 @@ class Writer:
             return Section(blocks(self.say("report.none")), self.say("report.title"), "report")
         number = sum(result.standing != "open" for result in made.results)
         total = self.say("report.score", score=made.score, number=number)
-        lines = [Block("text", (Span(total, bold=True), Span(f" — {band(made.score, self.language, self._phrases)}")))]
+        lines = [Block("text", (Span(total, bold=True), Span(f" — {band(made.score, self.language, self.phrases)}")))]
         for topic in made.topics:
             name = self._topics[topic.topic][self.language] if topic.topic in self._topics else topic.topic
             lines.append(Block("item", (Span(f"{name}: {topic.score}"),), marker="•"))

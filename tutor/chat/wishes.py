@@ -14,7 +14,7 @@ from tutor.prompts import Phrases
 
 MOST = 20
 """Questions that an interview has at most."""
-Order = Literal["help", "report", "export", "unlink", "forget", "daily_off"]
+Order = Literal["help", "report", "progress", "export", "unlink", "forget", "daily_off"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 

@@ -9,7 +9,8 @@ import discord
 from discord.http import HTTPClient, MultipartParameters, Route, handle_message_parameters
 
 from tutor.chat.dispatching import Refused, Revoked, Unsure
-from tutor.discord.render import Message, custom_id, label
+from tutor.chat.marks import mark
+from tutor.discord.render import Message, label
 
 Found = dict[str, Any]
 REVOKED = "Discord refuses the token; make a new one at discord.com/developers under Bot and set TUTOR_DISCORD_TOKEN"
@@ -118,10 +119,13 @@ class Calls:
         return self._http.request(route, json=params.payload)
 
 
-async def acknowledge(interaction: discord.Interaction, *, hidden: bool) -> bool:
-    """Tells Discord that the interaction arrived, which shows "thinking"; whether its token can be used now."""
+async def acknowledge(interaction: discord.Interaction, *, hidden: bool, silently: bool = False) -> bool:
+    """Tells Discord that the interaction arrived, which shows "thinking"; whether its token can be used now.
+
+    `silently`: nothing shows, and nothing can be put in its place.
+    """
     try:
-        await interaction.response.defer(ephemeral=hidden, thinking=True)
+        await interaction.response.defer(ephemeral=hidden, thinking=not silently)
     except discord.HTTPException as error:
         return error.code == _KNOWN
     except (OSError, aiohttp.ClientError):
@@ -159,7 +163,7 @@ def _view(message: Message, user: str) -> discord.ui.View:
     for button in message.buttons:
         style = styles.danger if button.risky else styles.primary if button.strong else styles.secondary
         item: discord.ui.Button[discord.ui.View] = discord.ui.Button(
-            style=style, label=label(button), custom_id=custom_id(button, user)
+            style=style, label=label(button), custom_id=mark(button, user)
         )
         view.add_item(item)
     view.stop()

@@ -22,7 +22,7 @@ PERMISSIONS = {
     "attach_files": "the report as a file",
 }
 """All that the tutor may do in a server, and what for."""
-ORDERS = ("report", "link", "unlink", "daily", "export", "forget", "help")
+ORDERS = ("report", "progress", "link", "unlink", "daily", "export", "forget", "help")
 _TEXT, _INTEGER = 3, 4
 _GUILD, _DIRECT = 0, 1
 _CHOICES = 25

@@ -13,7 +13,7 @@ from tutor.chat.inbox import Incoming
 from tutor.chat.wishes import Confirm
 from tutor.discord.calls import acknowledge, since
 from tutor.discord.platform import DiscordPlatform
-from tutor.discord.requests import ANSWER, account, custom_id_of, mark, of_interaction, of_message, of_ours
+from tutor.discord.requests import ANSWER, custom_id_of, mark, of_interaction, of_message, of_ours, opens_form
 from tutor.discord.talks import Talks
 from tutor.errors import HistoryError
 
@@ -54,7 +54,7 @@ class Gateway(discord.Client):
     def serve(self, dispatcher: Dispatcher, platform: DiscordPlatform) -> None:
         """From now on what comes is taken by the dispatcher."""
         self._dispatcher, self._platform = dispatcher, platform
-        self._talks = Talks(dispatcher.chat.tutor.store)
+        self._talks = Talks(dispatcher.inbox)
         self._taking = True
 
     def rest(self) -> None:
@@ -80,56 +80,63 @@ class Gateway(discord.Client):
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """A slash command, a button or a form: acknowledged in time, whatever else takes long."""
-        carried = mark(interaction)
         if not self._taking:
             return
-        if carried and carried.action == ANSWER and interaction.type is discord.InteractionType.component:
+        if opens_form(interaction):
             await self._open_form(interaction)
             return
-        hidden = await self._hidden(interaction)
+        number, hidden = str(interaction.id), self._hidden(interaction)
         incoming = of_interaction(interaction, self.me, self._dispatcher.chat.words, reads=self._reads, hidden=hidden)
-        if incoming is None:
+        if incoming is None or number in self._platform.acknowledged:
             return
-        done = self._promise(str(interaction.id))
+        done = self._promise(number)
         taking = asyncio.create_task(self._take(incoming))
         await asyncio.wait({taking}, timeout=HURRY)
-        usable = await acknowledge(interaction, hidden=hidden)
-        if not done.done():
-            done.set_result(usable)
-        await taking
+        silently = taking.done() and await self._spent(incoming, taken=taking.result())
+        usable = await acknowledge(interaction, hidden=hidden, silently=silently)
+        taken = await taking
+        # One that comes again after a new start was acknowledged before it, if at all: Discord knows.
+        done.set_result(not silently and (usable or not taken))
+        if not silently and await self._spent(incoming, taken=taken):
+            await self._platform.withdraw(incoming)
         if isinstance(incoming.wish, Confirm):
             self._talks.forget(incoming.account)
 
-    async def _take(self, incoming: Incoming) -> None:
+    async def _take(self, incoming: Incoming) -> bool:
+        """Writes down what came; False where it is known."""
         for delay in (*PATIENCE, None):
             try:
-                await self._dispatcher.take(incoming)
-                return
+                return await self._dispatcher.take(incoming)
             except HistoryError as error:
                 _LOG.warning("a message waits to be written down: %s", error)
             if delay is not None:
                 await asyncio.sleep(delay)
+        return True
+
+    async def _spent(self, incoming: Incoming, *, taken: bool) -> bool:
+        """Whether the button was pressed before, so that this press has no answer of its own."""
+        try:
+            return not taken and await asyncio.to_thread(self._dispatcher.inbox.spent, incoming)
+        except HistoryError:
+            return False
 
     def _read(self, message: discord.Message) -> Incoming | None:
         return of_message(message, self.me, self._dispatcher.chat.words, reads=self._reads)
 
-    async def _hidden(self, interaction: discord.Interaction) -> bool:
+    def _hidden(self, interaction: discord.Interaction) -> bool:
         """Whether the answer is for the sender alone: commands in a server, and buttons of somebody else."""
         if interaction.guild_id is None:
             return False
         carried = mark(interaction)
         if carried is None or (interaction.message and interaction.message.flags.ephemeral):
             return True
-        own = account(interaction.user.id)
-        if carried.user == str(interaction.user.id):
-            return False
-        return account(carried.user) not in await asyncio.to_thread(self._dispatcher.chat.tutor.people.accounts, own)
+        return carried.user != str(interaction.user.id)
 
     async def _open_form(self, interaction: discord.Interaction) -> None:
         """Opens the form for an answer; the learner presses again when that fails."""
         carried = mark(interaction)
         assert carried
-        say = self._dispatcher.chat.tutor.phrases
+        say = self._dispatcher.chat.phrases
         box: discord.ui.TextInput[discord.ui.Modal] = discord.ui.TextInput(
             custom_id=ANSWER, style=discord.TextStyle.paragraph, max_length=4000
         )

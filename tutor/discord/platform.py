@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tutor.chat.answering import Chat
-from tutor.chat.dispatching import Refused
-from tutor.chat.inbox import Incoming
+from tutor.chat.dispatching import Answers, Refused
+from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Start
 from tutor.discord.calls import ORIGINAL, PAGE, Calls, Expired, Found, Missing, since
@@ -32,10 +31,17 @@ class DiscordPlatform:
     name = "discord"
 
     def __init__(
-        self, calls: Calls, chat: Chat, me: int, *, reads: bool, clock: Callable[[], float] = time.time
+        self,
+        calls: Calls,
+        inbox: Inbox,
+        chat: Answers,
+        me: int,
+        *,
+        reads: bool,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._calls = calls
-        self._chat = chat
+        self._inbox, self._chat = inbox, chat
         self._me = str(me)
         self._reads = reads
         self._clock = clock
@@ -58,7 +64,7 @@ class DiscordPlatform:
                 "target": target | {"channel": channel, "began": "direct" if direct else "thread"},
             }
         )
-        await asyncio.to_thread(self._chat.keep, opened)
+        await asyncio.to_thread(self._inbox.keep, opened)
         return opened
 
     async def draft(self, incoming: Incoming, post: Post, reference: str) -> str:
@@ -126,7 +132,7 @@ class DiscordPlatform:
         """In the direct messages of the sender, where nobody else reads; or why that cannot be."""
         target = incoming.target
         if "token" in target:
-            await self._withdraw(incoming)
+            await self.withdraw(incoming)
         elif reference:
             await self._calls.delete(target["channel"], reference)
         try:
@@ -156,7 +162,8 @@ class DiscordPlatform:
             return False
         return True
 
-    async def _withdraw(self, incoming: Incoming) -> None:
+    async def withdraw(self, incoming: Incoming) -> None:
+        """Takes "thinking" away."""
         if await self._answerable(incoming):
             try:
                 await self._calls.withdraw(incoming.target["token"])

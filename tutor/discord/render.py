@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tutor.cards import Language
 from tutor.chat.markup import BREAK, Block, Span
 from tutor.chat.posts import Button, File, Post
 from tutor.chat.splitting import split
-from tutor.chat.wishes import language_of
 from tutor.plain import graphemes
 
 LONGEST = 2_000
@@ -27,16 +25,6 @@ class Message:
     content: str
     buttons: tuple[Button, ...] = ()
     file: File | None = None
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a button carries: what it does, in whose interview, and in which language."""
-
-    action: str
-    session: str
-    user: str
-    language: Language
 
 
 def messages(post: Post) -> list[Message]:
@@ -59,19 +47,6 @@ def escaped(text: str) -> str:
     """Text in which Discord finds no mark-up and no address to open."""
     plain = _SIGN.sub(r"\\\g<0>", _ADDRESS.sub(rf"\1{BREAK}\2", text))
     return _AT_LINE_START.sub(_held, plain)
-
-
-def custom_id(button: Button, user: str) -> str:
-    """The mark of a button as Discord carries it, at most 100 characters."""
-    return f"tutor:{button.action}:{button.session}:{user}:{language_of(button.label) or 'en'}"
-
-
-def mark_of(custom_id: str) -> Mark | None:
-    """The mark that `custom_id` made; None for anything else."""
-    name, *parts = custom_id.split(":")
-    if name != "tutor" or len(parts) != 4:
-        return None
-    return Mark(parts[0], parts[1], parts[2], "zh" if parts[3] == "zh" else "en")
 
 
 def label(button: Button) -> str:

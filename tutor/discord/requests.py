@@ -8,9 +8,8 @@ import discord
 
 from tutor.cards import Language
 from tutor.chat.inbox import Incoming
-from tutor.chat.wishes import Again, Confirm, Do, Link, Press, Say, Start, Wish, Words
-from tutor.discord.render import Mark, mark_of
-from tutor.events import COMMANDS
+from tutor.chat.marks import Mark, mark_of, wish_of
+from tutor.chat.wishes import Do, Link, Say, Start, Wish, Words
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 ANSWER = "answer"
@@ -67,6 +66,7 @@ def of_interaction(
             channel, "" if direct or mark(interaction) or of_ours(interaction.channel, me) else interaction.user.id
         ),
         wish=wish,
+        once=_button_of(interaction),
         private=direct,
         typed=direct or reads,
         language=_locale(interaction),
@@ -77,6 +77,14 @@ def of_interaction(
 def mark(interaction: discord.Interaction) -> Mark | None:
     """What the button that was pressed, or the form that was sent, carries."""
     return mark_of(custom_id_of(interaction))
+
+
+def opens_form(interaction: discord.Interaction) -> bool:
+    """Whether this is a press of the button for an answer by the learner whom it is for."""
+    carried = mark(interaction)
+    if carried is None or interaction.type is not discord.InteractionType.component:
+        return False
+    return (carried.action, carried.user) == (ANSWER, str(interaction.user.id))
 
 
 def custom_id_of(interaction: discord.Interaction) -> str:
@@ -123,7 +131,7 @@ def _wish(interaction: discord.Interaction, words: Words) -> Wish | None:
         return None
     if interaction.type is discord.InteractionType.modal_submit:
         return Say(text=_field(data), session=carried.session)
-    return _button(carried)
+    return wish_of(carried)
 
 
 def _command(name: str, given: Mapping[str, Any], words: Words) -> Wish | None:
@@ -137,18 +145,9 @@ def _command(name: str, given: Mapping[str, Any], words: Words) -> Wish | None:
         case "daily":
             wish = words.order(f"daily {given.get('time', '')} {given.get('zone') or ''}".strip())
             return wish or Do(order="help")
-        case "report" | "unlink" | "export" | "forget" | "help":
+        case "report" | "progress" | "unlink" | "export" | "forget" | "help":
             return Do(order=name)
     return None
-
-
-def _button(carried: Mark) -> Wish | None:
-    if carried.action in ("forget", "keep"):
-        return Confirm(forget=carried.action == "forget")
-    if carried.action == "again":
-        return Again(session=carried.session)
-    command = next((command for command in COMMANDS if command == carried.action), None)
-    return Press(command=command, session=carried.session) if command else None
 
 
 def _field(data: Mapping[str, Any]) -> str:
@@ -158,6 +157,14 @@ def _field(data: Mapping[str, Any]) -> str:
             if part.get("custom_id") == ANSWER:
                 return str(part.get("value") or "")
     return ""
+
+
+def _button_of(interaction: discord.Interaction) -> str:
+    """A name for the button that was pressed: each works once for each person; "" where none was."""
+    carried = mark(interaction)
+    if carried is None or interaction.message is None or interaction.type is not discord.InteractionType.component:
+        return ""
+    return f"discord:{interaction.message.id}:{carried.action}:{interaction.user.id}"
 
 
 def _locale(interaction: discord.Interaction) -> Language | None:

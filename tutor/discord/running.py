@@ -2,35 +2,30 @@
 
 import asyncio
 import logging
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
 
 import aiohttp
 import discord
 
-from tutor.chat.answering import Chat
 from tutor.chat.daily import ask_daily
-from tutor.chat.dispatching import Dispatcher, Revoked
-from tutor.chat.inbox import Incoming
+from tutor.chat.dispatching import Answers, Dispatcher, Revoked
+from tutor.chat.inbox import Inbox, Incoming
+from tutor.chat.serving import until_ended
 from tutor.chat.wishes import Do
+from tutor.chat.working import ChatProcess, chat_process
 from tutor.discord.calls import REVOKED, Calls
 from tutor.discord.commands import application_of, commands, invitation, permissions
 from tutor.discord.gateway import Gateway
 from tutor.discord.platform import DiscordPlatform
 from tutor.discord.requests import place
 from tutor.errors import SettingsError
-from tutor.opening import open_tutor
 from tutor.settings import Settings, stay_silent
-from tutor.tutor import Tutor
 
 _LOG = logging.getLogger(__name__)
 _WHERE = "discord.com/developers/applications under Bot"
-SWITCH = 0.0005
-"""Seconds for which a turn may keep the interpreter: an interaction must be acknowledged between many turns at once."""
 _BAD_TOKEN = 4004
 """The code with which the gateway closes when the token is no longer good."""
 
@@ -39,12 +34,8 @@ def serve(settings: Settings) -> None:
     """Serves Discord until interrupted; raises TutorError."""
     need(settings)
     stay_silent(settings)
-    sys.setswitchinterval(SWITCH)
-    tutor = open_tutor(settings)
-    try:
-        asyncio.run(_serve(tutor, settings))
-    finally:
-        tutor.store.close()
+    with chat_process(settings) as chat:
+        asyncio.run(_serve(chat, settings))
 
 
 def need(settings: Settings) -> int:
@@ -54,17 +45,11 @@ def need(settings: Settings) -> int:
     return application_of(settings.discord_token)
 
 
-async def _serve(tutor: Tutor, settings: Settings) -> None:
-    async with running(tutor, settings) as service:
-        stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+async def _serve(chat: ChatProcess, settings: Settings) -> None:
+    async with running(chat, settings) as service:
         ready = asyncio.create_task(service.told())
-        stopped = asyncio.create_task(stop.wait())
-        ends: list[asyncio.Future[Any]] = [stopped, service.connected, service.dispatcher.revoked]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ready, stopped):
-            task.cancel()
+        await until_ended(chat, service.dispatcher, service.connected)
+        ready.cancel()
         service.check()
 
 
@@ -103,8 +88,8 @@ class Service:
 
     def check(self) -> None:
         """Raises what ended the work, if something did."""
-        if self.dispatcher.revoked.done():
-            raise self.dispatcher.revoked.result()
+        if self.dispatcher.ended.done():
+            raise self.dispatcher.ended.result()
         if not self.connected.done():
             return
         try:
@@ -121,18 +106,18 @@ class Service:
 
 
 @asynccontextmanager
-async def running(tutor: Tutor, settings: Settings, **pace: Any) -> AsyncIterator[Service]:
+async def running(chat: Answers, settings: Settings, **pace: Any) -> AsyncIterator[Service]:
     """A service that has said who it is, has gone back to what was left unanswered, and asks daily questions."""
     application = need(settings)
     logging.getLogger("discord").setLevel(logging.CRITICAL)  # it tells every failure in many lines; ours are one
     async with AsyncExitStack() as stack:
         gateway = Gateway(reads=settings.discord_read_threads)
         stack.push_async_callback(gateway.close)
-        await _introduce(gateway, settings, application, tutor)
-        chat = Chat(tutor, time.time)
+        await _introduce(gateway, settings, application, commands(chat.phrases, chat.shelf))
+        inbox = stack.enter_context(closing(Inbox(settings.data, time.time)))
         calls = Calls(gateway.http, application)
-        platform = DiscordPlatform(calls, chat, gateway.me, reads=settings.discord_read_threads)
-        dispatcher = Dispatcher(chat, platform, **pace)
+        platform = DiscordPlatform(calls, inbox, chat, gateway.me, reads=settings.discord_read_threads)
+        dispatcher = Dispatcher(inbox, chat, platform, **pace)
         stack.push_async_callback(dispatcher.close)
         gateway.serve(dispatcher, platform)
         stack.callback(gateway.rest)
@@ -145,11 +130,10 @@ async def running(tutor: Tutor, settings: Settings, **pace: Any) -> AsyncIterato
         yield service
 
 
-async def _introduce(gateway: Gateway, settings: Settings, application: int, tutor: Tutor) -> None:
+async def _introduce(gateway: Gateway, settings: Settings, application: int, listed: list[dict[str, Any]]) -> None:
     """Logs in and tells Discord the slash commands; raises SettingsError."""
     try:
         await gateway.login(settings.discord_token)
-        listed = commands(tutor.phrases, tutor.desk.shelf)
         await gateway.http.bulk_upsert_global_commands(application, listed)
     except discord.LoginFailure:
         raise SettingsError(f"Discord refuses TUTOR_DISCORD_TOKEN; make a new one at {_WHERE}, Reset Token") from None

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel
 
@@ -10,6 +11,9 @@ from tutor.models.metering import Limits
 from tutor.models.offline import OFFLINE, OfflineEngine
 from tutor.prompts import Phrases
 from tutor.settings import Endpoint, Settings
+
+if TYPE_CHECKING:
+    from tutor.models.embedding import EmbeddingModel
 
 NO_STREAM = "nostream"
 """LangGraph's tag for a model whose words are not those of the tutor and must not be streamed to the learner."""
@@ -53,6 +57,16 @@ def make_judge_model(settings: Settings, limits: Limits | None = None) -> BaseCh
     return _provider(settings.judging, limits or limits_of(settings), name, temperature=0.0, tags=[NO_STREAM])
 
 
+def make_embedding_model(settings: Settings) -> "EmbeddingModel | None":
+    """The embedding model that helps to find cards, where one is set; raises EngineError when it has no key."""
+    if not settings.finding.model:
+        return None
+    from tutor.models.embedding import EmbeddingModel
+
+    _check_key(settings.finding, "TUTOR_EMBEDDING")
+    return EmbeddingModel(settings.finding)
+
+
 def limits_of(settings: Settings) -> Limits:
     """The limits of a turn as far as the settings name them."""
     return Limits(
@@ -68,7 +82,11 @@ def _provider(endpoint: Endpoint, limits: Limits, name: str, **more: object) -> 
     from tutor.models.provider import ProviderModel
     from tutor.models.tokens import counter
 
-    if not endpoint.api_key and not endpoint.base_url:
-        raise EngineError(f"{name}_MODEL is set but {name}_API_KEY is not; set it, or unset {name}_MODEL to go offline")
+    _check_key(endpoint, name)
     threading.Thread(target=counter(endpoint.model), args=("",), daemon=True).start()
     return ProviderModel.at(endpoint, limits, **more)
+
+
+def _check_key(endpoint: Endpoint, name: str) -> None:
+    if not endpoint.api_key and not endpoint.base_url:
+        raise EngineError(f"{name}_MODEL is set but {name}_API_KEY is not; set it, or unset {name}_MODEL to go offline")

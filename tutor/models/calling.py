@@ -11,14 +11,16 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import BaseModel, ValidationError
 
 from tutor.models.failures import Kind, ModelFailure
+from tutor.models.joining import Joined
 from tutor.models.metering import Limits, Meter, Usage
 from tutor.models.raised import RAISED, kind_of, retry_after
 from tutor.models.thinking import Spoken
@@ -26,8 +28,12 @@ from tutor.models.tokens import counter, of_messages
 
 _CUT = " …"
 """The end of a text that was cut at its limit."""
+_REPEATED = 40
+"""Characters of a text that was cut with which its rest is to begin, so that both can be joined."""
 _AFTERWARDS = 2.0
 """Seconds to wait for the counted tokens after a reply is complete."""
+_LOOKUPS = 32
+"""Host names that may be looked up at once; a server of names that is ill must not make others wait in line."""
 _STARTING = threading.Lock()
 
 _Arriving = queue.SimpleQueue[ChatGenerationChunk | BaseException | None]
@@ -39,46 +45,75 @@ Ask = Callable[..., AsyncIterator[ChatGenerationChunk]]
 class Call:
     """One request and its reply."""
 
-    def __init__(self, ask: Ask, model: str, limits: Limits, turn: Meter, form: type[BaseModel] | None = None) -> None:
-        """`form` is the class that the reply must be an object of, if any."""
+    def __init__(
+        self, ask: Ask, model: str, limits: Limits, turn: Meter, form: type[BaseModel] | None = None,
+        before: "Call | None" = None,
+    ) -> None:  # fmt: skip
+        """`form` is the class that the reply must be an object of, if any; `before` was cut and is gone on with."""
         self._ask = ask
         self._model = model
         self._limits = limits
         self._form = form
         self._turn = turn
         self._count = counter(model)
-        self._id = f"reply-{uuid.uuid4().hex}"
+        self._id: str = before._id if before else f"reply-{uuid.uuid4().hex}"
         self._whole: AIMessageChunk | None = None
         self._finish = ""
-        self._said: list[str] = []
+        self._said: list[str] = [before.said] if before else []
+        self._spoken = Joined(before.said) if before else Spoken()
+        self._endless = False
+
+    @property
+    def said(self) -> str:
+        """The text that was passed on so far."""
+        return "".join(self._said)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the reply came to the end of its length while it was speaking, so that it has no end yet."""
+        spoke_only = self._whole is not None and not self._whole.tool_call_chunks
+        return self._finish == "length" and bool(self._said) and spoke_only and self._form is None
 
     def reply(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
-        """The pieces of the reply; the last one carries all but its text. Raises ModelFailure."""
+        """The pieces of the reply; the last one carries all but its text, and is missing where the reply is cut.
+
+        Raises ModelFailure.
+        """
         sending = of_messages(messages, self._count) + self._count(str(options.get("tools", "")))
         if limit := self._turn.refuses(sending):
             raise self._failure(limit)
         began = time.monotonic()
         try:
-            spoken, length = Spoken(), 0
+            length = len(self.said)
             for chunk in self._arriving(messages, stop, options):
-                text = spoken.after(str(chunk.message.text))
+                text = self._spoken.after(str(chunk.message.text))
                 length += len(text)
                 if text:
                     yield self._piece(text)
                 if length > self._limits.characters:
-                    self._finish = "length"
+                    self._finish, self._endless = "length", True
                     break
-            if rest := spoken.rest():
+            if rest := self._spoken.rest():
                 yield self._piece(rest)
-            if self._finish == "length" and self._said:
-                yield self._piece(_CUT)
-                self._turn.failed(self._failure("length"), "")
-            last = self._last()
+            last = None if self.cut else self._last()
         finally:
             self._turn.add(self._usage(sending, time.monotonic() - began))
-        yield last
+        if last:
+            yield last
+
+    def rest(self, prompt: Callable[[str], str], messages: list[BaseMessage]) -> list[BaseMessage] | None:
+        """The request that makes the model go on with a reply that was cut; None for one that has no end at all."""
+        if self._endless:
+            return None
+        return [*messages, AIMessage(self.said), HumanMessage(prompt(self.said[-_REPEATED:]))]
+
+    def end(self) -> Iterator[ChatGenerationChunk]:
+        """Ends a reply that was cut, and says so."""
+        yield self._piece(_CUT)
+        self._turn.failed(self._failure("length"), "")
+        yield self._last()
 
     def _arriving(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]
@@ -164,7 +199,7 @@ class Call:
     def _parsed(self, form: type[BaseModel]) -> BaseModel:
         """The reply in the form that was asked for."""
         try:
-            return form.model_validate_json("".join(self._said))
+            return form.model_validate_json(self.said)
         except ValidationError as error:
             raise self._failure("unreadable") from error
 
@@ -190,8 +225,7 @@ class Call:
         return Usage(1, sending, self._count(received), seconds, estimated=True)
 
     def _failure(self, kind: Kind, after: float = 0.0) -> ModelFailure:
-        said = "".join(self._said)
-        return ModelFailure(kind, self._model, said=said, message_id=self._id, retry_after=after)
+        return ModelFailure(kind, self._model, said=self.said, message_id=self._id, retry_after=after)
 
 
 def _is_object(text: str) -> bool:
@@ -211,5 +245,6 @@ def client_loop() -> asyncio.AbstractEventLoop:
 @lru_cache(maxsize=1)
 def _started() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names"))
     threading.Thread(target=loop.run_forever, name="models", daemon=True).start()
     return loop

@@ -21,7 +21,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from tutor import speech
 from tutor.cards import LANGUAGES, Language
-from tutor.events import CommandGiven, event_of, last_turn
+from tutor.events import last_turn
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.prompts import Phrases
@@ -112,7 +112,7 @@ class OfflineEngine(BaseChatModel):
         self, messages: Sequence[BaseMessage], tools: dict[str, dict[str, Any]], tool_choice: str | None
     ) -> ToolCall | None:
         """The tool call that the request is about, if there is one."""
-        if not tools or isinstance(messages[-1], ToolMessage) or _is_aside(messages[-1]):
+        if not tools or isinstance(messages[-1], ToolMessage):
             return None
         wanted = _wanted(messages[-1], self.phrases)
         forced = tool_choice if tool_choice in tools else None
@@ -130,19 +130,13 @@ class OfflineEngine(BaseChatModel):
         turn = last_turn(messages)
         if speech.graded(interview.turn):
             return speech.feedback(interview, self.phrases)
-        if interview.command == "aside" and interview.current:
+        if interview.command == "ask" and interview.current and not interview.exam:
             return speech.aside(interview, self.phrases)
         if any(isinstance(message, ToolMessage) and message.status == "error" for message in turn):
             return self.phrases(_refusal(turn, interview), language)
         if any(isinstance(message, ToolMessage) for message in turn):
             return self.phrases("say.taught", language)
         return self.phrases("say.over" if interview.finished else "say.not_understood", language)
-
-
-def _is_aside(message: BaseMessage) -> bool:
-    """Whether the message is a word to the tutor that asks for no tool."""
-    event = event_of(message)
-    return isinstance(event, CommandGiven) and event.command == "aside"
 
 
 def _wanted(message: BaseMessage, phrases: Phrases) -> tuple[str, dict[str, Any]] | None:

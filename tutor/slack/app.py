@@ -17,7 +17,7 @@ from tutor.chat.dispatching import Dispatcher, Revoked
 from tutor.chat.inbox import Incoming
 from tutor.errors import HistoryError
 from tutor.slack.render import answer_form
-from tutor.slack.requests import form_metadata, of_button, of_command, of_event, of_form
+from tutor.slack.requests import carried_by, form_metadata, of_button, of_command, of_event, of_form
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,10 +77,7 @@ def make_app(client: AsyncWebClient, dispatcher: Dispatcher, me: AuthorizeResult
     @app.event("tokens_revoked")
     @app.event("app_uninstalled")
     async def removed(event: dict[str, Any]) -> None:
-        if not dispatcher.revoked.done():
-            dispatcher.revoked.set_result(
-                Revoked(f"Slack says {event['type']}: the app was removed from the workspace")
-            )
+        dispatcher.end(Revoked(f"Slack says {event['type']}: the app was removed from the workspace"))
 
     @app.error
     async def failed(error: Exception) -> BoltResponse:
@@ -99,17 +96,15 @@ async def dispatched(app: AsyncApp, body: str, headers: dict[str, list[str]]) ->
 
 async def _open_form(client: AsyncWebClient, dispatcher: Dispatcher, body: dict[str, Any]) -> None:
     """Opens the form for an answer; the learner presses again when that fails. Others hear that it is not theirs."""
-    chat, pressed = dispatcher.chat, {**body["actions"][0], "action_id": "tutor:hint"}
-    incoming = of_button({**body, "actions": [pressed]})
-    if incoming is None:
+    carried, incoming = carried_by(body), of_button(body)
+    if carried is None or incoming is None:
         return
-    interview = await asyncio.to_thread(chat.tutor.interview, incoming.account, pressed["value"])
-    if interview.started is None:
+    if carried.user != incoming.target["user"]:
         await dispatcher.take(incoming)
         return
-    said, language = chat.tutor.phrases, interview.language
+    said, language = dispatcher.chat.phrases, carried.language
     form = answer_form(
-        form_metadata(body), said("name.tutor", language), said("chat.your_answer", language),
+        form_metadata(body, carried.session), said("name.tutor", language), said("chat.your_answer", language),
         said("chat.send", language), said("chat.cancel", language),
     )  # fmt: skip
     try:

@@ -8,9 +8,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat
-from tutor.chat.dispatching import Refused, Revoked, Unsure
-from tutor.chat.inbox import Incoming
+from tutor.chat.dispatching import Answers, Refused, Revoked, Unsure
+from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.pacing import Pace
 from tutor.chat.posts import Post
 from tutor.chat.wishes import Again, Start
@@ -20,7 +19,8 @@ from tutor.slack.requests import place
 KEY = "interview_tutor_answer"
 GONE = frozenset(
     "channel_not_found not_in_channel is_archived user_not_found cannot_dm_bot restricted_action user_disabled "
-    "restricted_action_read_only_channel restricted_action_thread_only_channel message_not_found".split()
+    "restricted_action_read_only_channel restricted_action_thread_only_channel message_not_found "
+    "duplicate_message_not_found duplicate_channel_not_found".split()
 )
 """Errors that say: not here, now or later."""
 REVOKED = frozenset(
@@ -38,9 +38,9 @@ class SlackPlatform:
 
     name = "slack"
 
-    def __init__(self, client: AsyncWebClient, chat: Chat, pace: Pace) -> None:
+    def __init__(self, client: AsyncWebClient, inbox: Inbox, chat: Answers, pace: Pace) -> None:
         self._client = client
-        self._chat = chat
+        self._inbox, self._chat = inbox, chat
         self._pace = pace
 
     async def open(self, incoming: Incoming) -> Incoming:
@@ -64,12 +64,12 @@ class SlackPlatform:
                 "target": {"channel": channel, "user": target["user"], "thread": thread},
             }
         )
-        await asyncio.to_thread(self._chat.keep, opened)
+        await asyncio.to_thread(self._inbox.keep, opened)
         return opened
 
     async def draft(self, incoming: Incoming, post: Post, reference: str) -> str:
         """Posts the growing answer, then edits it."""
-        message = messages(post)[-1]
+        message = messages(post, incoming.target["user"])[-1]
         if reference:
             await self._call(incoming.target["channel"], "chat.update", ts=reference, **message)
             return reference
@@ -83,7 +83,7 @@ class SlackPlatform:
         posted = await self._posted(incoming) if again else {}
         if reference:
             posted[f"{incoming.id}/0"] = reference
-        for number, message in enumerate(messages(post)):
+        for number, message in enumerate(messages(post, incoming.target["user"])):
             key = f"{incoming.id}/{number}"
             if key in posted:
                 await self._call(incoming.target["channel"], "chat.update", ts=posted[key], **message)
@@ -99,7 +99,7 @@ class SlackPlatform:
             await self._call(channel, "chat.delete", ts=reference)
         try:
             if post.file is None:
-                for message in messages(post):
+                for message in messages(post, incoming.target["user"]):
                     thread = incoming.target.get("thread") or None
                     await self._call(channel, "chat.postEphemeral", user=user, thread_ts=thread, **message)
                 return
@@ -115,7 +115,8 @@ class SlackPlatform:
         writer = await asyncio.to_thread(self._chat.writer, incoming)
         words = writer.say("chat.opening", who=f"<@{user}>")
         try:
-            return channel, await self._post(incoming, opening(words), f"{incoming.id}/opening")
+            key = f"{incoming.id}/opening"
+            return channel, (await self._noted(incoming)).get(key) or await self._post(incoming, opening(words), key)
         except Refused:
             direct = await self._direct(user)
             await self._call(direct, "chat.postMessage", **opening(writer.say("chat.opening_private")))
@@ -134,13 +135,26 @@ class SlackPlatform:
         posted = await self._call(
             channel, "chat.postMessage", thread_ts=thread, metadata=metadata, client_msg_id=once, **_UNSHOWN, **message
         )
+        await asyncio.to_thread(self._note, incoming, key, str(posted["ts"]))
         return str(posted["ts"])
+
+    def _note(self, incoming: Incoming, key: str, stamp: str) -> None:
+        """Keeps where a message of the answer stands, for a further attempt."""
+        kept = self._inbox.kept(incoming)
+        self._inbox.keep(kept.model_copy(update={"target": {**kept.target, key: stamp}}))
+
+    async def _noted(self, incoming: Incoming) -> dict[str, str]:
+        """Time stamps by key of the messages of the answer whose posting Slack confirmed."""
+        kept = await asyncio.to_thread(self._inbox.kept, incoming)
+        return {key: stamp for key, stamp in kept.target.items() if key.startswith(f"{incoming.id}/")}
 
     async def _posted(self, incoming: Incoming) -> dict[str, str]:
         """What stands there already of the answer: time stamps by key, and the names of files.
 
-        In a channel Slack does not let us look, since we may hear only what is addressed to us.
+        In a channel Slack does not let us look, since we may hear only what is addressed to us: there is only what was
+        noted. What Slack took in the moment of a fault, without our hearing of it, is posted again.
         """
+        posted = await self._noted(incoming)
         channel, thread = incoming.target["channel"], incoming.target.get("thread")
         method = "conversations.replies" if thread else "conversations.history"
         where = {"ts": thread} if thread else {}
@@ -151,9 +165,8 @@ class SlackPlatform:
             )
         except SlackApiError as error:
             if error.response.get("error") in ("missing_scope", "not_supported"):
-                return {}
+                return posted
             raise
-        posted = {}
         for message in found.get("messages", ()):
             key = (message.get("metadata") or {}).get("event_payload", {}).get("key", "")
             if key.startswith(f"{incoming.id}/"):

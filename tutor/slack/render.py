@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from tutor.chat.marks import mark
 from tutor.chat.markup import Block, Span, without_mentions
 from tutor.chat.posts import Button, Post, Section
 from tutor.chat.splitting import split
@@ -19,8 +20,8 @@ LABEL = 75
 """Characters of a button's label that Slack takes."""
 
 
-def messages(post: Post) -> list[dict[str, Any]]:
-    """The post as the `blocks` and `text` of one or several messages; the buttons stand on the last."""
+def messages(post: Post, user: str) -> list[dict[str, Any]]:
+    """The post for that person as the `blocks` and `text` of one or several messages; the buttons stand on the last."""
     pages: list[list[Element]] = [[]]
     room = LONGEST
     for element, size in _elements(post.sections):
@@ -30,7 +31,7 @@ def messages(post: Post) -> list[dict[str, Any]]:
         pages[-1].append(element)
         room -= size
     if post.buttons:
-        pages[-1].append({"type": "actions", "elements": [_button(button) for button in post.buttons]})
+        pages[-1].append({"type": "actions", "elements": [_button(button, user) for button in post.buttons]})
     text = escaped(without_mentions(post.summary))[:TEXT] or "…"
     return [{"blocks": page, "text": text} for page in pages]
 
@@ -131,12 +132,12 @@ def _text(text: str, style: dict[str, bool] | None = None) -> Element:
     return {"type": "text", "text": text, **({"style": style} if style else {})}
 
 
-def _button(button: Button) -> Element:
+def _button(button: Button, user: str) -> Element:
     colour = {"style": "danger"} if button.risky else {"style": "primary"} if button.strong else {}
     return {
         "type": "button",
         "action_id": f"tutor:{button.action}",
-        "value": button.session or "-",
+        "value": mark(button, user),
         "text": _plain("".join(graphemes(button.label)[:LABEL])),
         **colour,
     }

@@ -4,12 +4,11 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from tutor.chat.inbox import Incoming
-from tutor.chat.posts import Action
-from tutor.chat.wishes import Again, Confirm, Press, Say, Wish, Words
-from tutor.events import COMMANDS
+from tutor.chat.marks import Mark, mark_of, wish_of
+from tutor.chat.wishes import Say, Words
 
 Payload = Mapping[str, Any]
 _MARKUP = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
@@ -56,24 +55,26 @@ def of_command(body: Payload, words: Words) -> Incoming:
 
 def of_button(body: Payload) -> Incoming | None:
     """A button under a message of ours: works once for each person and message."""
-    pressed = body["actions"][0]
-    action, session = str(pressed["action_id"]).removeprefix("tutor:"), str(pressed.get("value") or "")
-    wish = _wish(action, "" if session == "-" else session)
-    container = body.get("container") or {}
-    if wish is None or "message_ts" not in container:
+    carried, container = carried_by(body), body.get("container") or {}
+    if carried is None or "message_ts" not in container:
         return None
     team, user, channel = _team(body), str(body["user"]["id"]), str(container["channel_id"])
-    direct = channel.startswith("D")
-    thread = str(container.get("thread_ts") or ("" if direct else container["message_ts"]))
+    direct, thread = channel.startswith("D"), _thread(container)
+    stamp = str(body["actions"][0].get("action_ts") or "")
     return Incoming(
-        id=f"slack:{channel}:{container['message_ts']}:{action}:{user}",
+        id=f"slack:{channel}:{container['message_ts']}:{carried.action}:{user}",
         account=account(team, user),
-        place=place(team, channel, "" if direct else thread),
-        wish=wish,
+        place=place(team, channel, thread),
+        wish=wish_of(carried),
         private=direct,
         typed=direct,
-        target={"channel": channel, "user": user, "thread": thread, "ts": str(pressed.get("action_ts") or "")},
+        target={"channel": channel, "user": user, "thread": thread, "ts": stamp},
     )
+
+
+def carried_by(body: Payload) -> Mark | None:
+    """What the button that was pressed carries."""
+    return mark_of(str(body["actions"][0].get("value") or ""))
 
 
 def of_form(body: Payload) -> Incoming:
@@ -85,7 +86,7 @@ def of_form(body: Payload) -> Incoming:
     return Incoming(
         id=f"slack:form:{view['id']}",
         account=account(team, user),
-        place=place(team, there["channel"], "" if direct else there["thread"]),
+        place=place(team, there["channel"], there["thread"]),
         wish=Say(text=str(view["state"]["values"]["answer"]["text"]["value"] or ""), session=there["session"]),
         private=direct,
         typed=direct,
@@ -93,11 +94,10 @@ def of_form(body: Payload) -> Incoming:
     )
 
 
-def form_metadata(body: Payload) -> str:
+def form_metadata(body: Payload, session: str) -> str:
     """What a form must know to say where its answer belongs."""
-    container, pressed = body["container"], body["actions"][0]
-    thread = container.get("thread_ts") or ("" if container["channel_id"].startswith("D") else container["message_ts"])
-    return json.dumps({"channel": container["channel_id"], "thread": thread, "session": pressed["value"]})
+    container = body["container"]
+    return json.dumps({"channel": container["channel_id"], "thread": _thread(container), "session": session})
 
 
 def account(team: str, user: str) -> str:
@@ -122,13 +122,11 @@ def typed(text: str, me: str) -> str:
     return html.unescape(_MARKUP.sub(plain, text)).strip()
 
 
-def _wish(action: str, session: str) -> Wish | None:
-    if action in ("forget", "keep"):
-        return Confirm(forget=action == "forget")
-    if action == "again":
-        return Again(session=session)
-    command = next((command for command in COMMANDS if command == action), None)
-    return Press(command=command, session=session) if command and action in get_args(Action) else None
+def _thread(container: Payload) -> str:
+    """The thread that a message of ours stands in or begins, "" in direct messages."""
+    if str(container["channel_id"]).startswith("D"):
+        return ""
+    return str(container.get("thread_ts") or container["message_ts"])
 
 
 def _team(body: Payload) -> str:

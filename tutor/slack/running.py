@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
 
 import aiohttp
@@ -17,21 +16,20 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tutor.chat.answering import Chat
 from tutor.chat.daily import ask_daily
-from tutor.chat.dispatching import Dispatcher, Revoked
-from tutor.chat.inbox import Incoming
+from tutor.chat.dispatching import Answers, Dispatcher, Revoked
+from tutor.chat.inbox import Inbox, Incoming
 from tutor.chat.pacing import Pace
+from tutor.chat.serving import until_ended
 from tutor.chat.wishes import Do
+from tutor.chat.working import ChatProcess, chat_process
 from tutor.errors import SettingsError
-from tutor.opening import open_tutor
 from tutor.settings import Settings, stay_silent
 from tutor.slack.app import make_app
 from tutor.slack.manifest import scopes
 from tutor.slack.platform import REVOKED, SlackPlatform
 from tutor.slack.receiving import receiver
 from tutor.slack.requests import place
-from tutor.tutor import Tutor
 
 _LOG = logging.getLogger(__name__)
 INTERVAL = 1.0
@@ -44,11 +42,8 @@ def serve(settings: Settings, listen: tuple[str, int] | None) -> None:
     """Serves Slack until interrupted, by HTTP on `listen` or else by Socket Mode; raises TutorError."""
     need(settings, http=listen is not None)
     stay_silent(settings)
-    tutor = open_tutor(settings)
-    try:
-        asyncio.run(_serve(tutor, settings, listen))
-    finally:
-        tutor.store.close()
+    with chat_process(settings) as chat:
+        asyncio.run(_serve(chat, settings, listen))
 
 
 def need(settings: Settings, *, http: bool) -> None:
@@ -68,19 +63,10 @@ def need(settings: Settings, *, http: bool) -> None:
             raise SettingsError(f"{name} does not begin with {prefix}; the right one stands under {where}")
 
 
-async def _serve(tutor: Tutor, settings: Settings, listen: tuple[str, int] | None) -> None:
-    async with running(tutor, settings) as service:
-        stop = asyncio.Event()
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        async with service.by_http(listen) if listen else service.by_socket():
-            print(f"Interview tutor: in Slack as {service.me.bot_user_id}", flush=True)
-            stopped = asyncio.create_task(stop.wait())
-            ends: list[asyncio.Future[Any]] = [stopped, service.dispatcher.revoked]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-        if service.dispatcher.revoked.done():
-            raise service.dispatcher.revoked.result()
+async def _serve(chat: ChatProcess, settings: Settings, listen: tuple[str, int] | None) -> None:
+    async with running(chat, settings) as service, service.by_http(listen) if listen else service.by_socket():
+        print(f"Interview tutor: in Slack as {service.me.bot_user_id}", flush=True)
+        await until_ended(chat, service.dispatcher)
 
 
 class Service:
@@ -130,7 +116,7 @@ class Service:
 
 
 @asynccontextmanager
-async def running(tutor: Tutor, settings: Settings, interval: float = INTERVAL, **pace: Any) -> AsyncIterator[Service]:
+async def running(chat: Answers, settings: Settings, interval: float = INTERVAL, **pace: Any) -> AsyncIterator[Service]:
     """A service that has said who it is, has gone back to what was left unanswered, and asks daily questions."""
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -141,8 +127,8 @@ async def running(tutor: Tutor, settings: Settings, interval: float = INTERVAL, 
             timeout=TIMEOUT, user_agent_prefix="interview-tutor",
         )  # fmt: skip
         me = await identify(client)
-        chat = Chat(tutor, time.time)
-        dispatcher = Dispatcher(chat, SlackPlatform(client, chat, Pace(interval)), **pace)
+        inbox = stack.enter_context(closing(Inbox(settings.data, time.time)))
+        dispatcher = Dispatcher(inbox, chat, SlackPlatform(client, inbox, chat, Pace(interval)), **pace)
         stack.push_async_callback(dispatcher.close)
         service = Service(settings, client, dispatcher, me, make_app(client, dispatcher, me))
         if left := await dispatcher.recover():
@@ -184,8 +170,8 @@ class _Socket(SocketModeClient):
 
     async def issue_new_wss_url(self) -> str:
         """The address to connect to; ends everything when the token is refused."""
-        if self._dispatcher.revoked.done():
-            raise self._dispatcher.revoked.result()
+        if self._dispatcher.ended.done():
+            raise self._dispatcher.ended.result()
         try:
             return str((await self.web_client.apps_connections_open(app_token=self.app_token))["url"])
         except SlackApiError as error:
@@ -195,8 +181,7 @@ class _Socket(SocketModeClient):
                 return await self.issue_new_wss_url()
             if name in REVOKED or name == "missing_scope":
                 self.closed = True
-                if not self._dispatcher.revoked.done():
-                    self._dispatcher.revoked.set_result(_refused(name))
+                self._dispatcher.end(_refused(name))
             else:
                 _LOG.warning("Slack opens no connection (%s); trying again", name)
             raise
