@@ -1,10 +1,12 @@
 """A history of many interviews in a data folder, made from one real one: for tests and the benchmark."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+from langchain_core.messages import BaseMessage
 
 from tutor.events import SessionStarted
 from tutor.history import restore, stored
@@ -23,7 +25,7 @@ def practised(settings: Settings, interviews: int, questions: int) -> Iterator[T
     tutor = open_tutor(replace(settings, learner="me"))
     try:
         session = _interview(tutor, questions)
-        rows = stored(tutor.store, "me", session)[session]
+        rows = stored(tutor.store, "me", [session])[session]
         for number in range(interviews - 1):
             back = DAY * (1 + SPAN * number / max(1, interviews - 1))
             earlier = [(document, {**meta, "at": meta["at"] - back}) for document, meta in rows]
@@ -56,3 +58,11 @@ def seconds(work: object) -> float:
 
 def settings_for(folder: Path, cards: Path) -> Settings:
     return Settings(data=folder / "data", cards=cards, learner="me")
+
+
+def stamped(messages: Sequence[BaseMessage], times: Iterable[float]) -> list[BaseMessage]:
+    """The messages as if each had been stored at its time (seconds)."""
+    return [
+        message.model_copy(update={"additional_kwargs": {**message.additional_kwargs, "at": at}})
+        for message, at in zip(messages, times, strict=True)
+    ]

@@ -19,6 +19,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
+from tests.many import DAY, stamped
 from tutor.cards import LANGUAGES, Card, Language, Shelf, load_shelf
 from tutor.dialogue import IMPORTANT, PATIENCE, required_move
 from tutor.events import (
@@ -54,7 +55,6 @@ from tutor.tutor import Tutor
 
 MOST_TURNS = PATIENCE + 8
 """Messages that a question can take at most: the answer, each step, the restatement, and a few wishes."""
-DAY = 86_400.0
 NOISE = {"en": ("something about speed", "it is better in practice", "hm, the gradient?", "many papers do that"),
          "zh": ("好像跟速度有关", "实际效果更好", "嗯，梯度？", "很多论文都这么做")}  # fmt: skip
 GIVING_UP = {"en": ("I don't know", "no idea", "not sure"), "zh": ("不知道", "不太清楚", "忘了")}
@@ -500,8 +500,8 @@ def course(shelf: Shelf, desk: Desk, wordings: Wordings, policy: str, seed: int,
             card = shelf.by_id[interview.rounds[-1].asked.card_id]
             talk.say(learner.reply(card, interview.turn))
         memory.after(interview, day, before)
-        timed = [(day * DAY + 60.0 * at, message) for at, message in enumerate(talk.messages)]
-        sittings += filter(None, [sitting(str(day), timed)])
+        times = [day * DAY + 60.0 * at for at in range(len(talk.messages))]
+        sittings += filter(None, [sitting(str(day), stamped(talk.messages, times))])
     return Course(untouched, memory.known(days), days * 5)
 
 
@@ -518,6 +518,13 @@ def run_plans(shelf: Shelf, learners: int, seed: int, days: int = 30) -> dict[st
         }
         store.close()
     return courses
+
+
+def within(values: Sequence[float], digits: int) -> str:
+    """The mean and the 95 % interval of the mean over learners, by a seeded bootstrap."""
+    chance = random.Random(0)
+    means = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(2000))
+    return f"{fmean(values):.{digits}f} (95 %: {means[49]:.{digits}f} to {means[1949]:.{digits}f})"
 
 
 def main() -> None:
@@ -542,8 +549,15 @@ def main() -> None:
         points = sum(len(card.key_points) for card in shelf.cards)
         print(f"\n{chosen.learners} learners, 30 days of 5 questions, {points} key points in all")
         for policy, of_learners in courses.items():
-            known, gain = fmean(c.known_after for c in of_learners), fmean(c.gain for c in of_learners)
-            print(f"{policy:14} key points known at the end {known:6.1f}   gained per question asked {gain:.2f}")
+            known, gain = [c.known_after for c in of_learners], [c.gain for c in of_learners]
+            print(f"{policy:14} key points known at the end {within(known, 1)}   "
+                  f"gained per question asked {within(gain, 2)}")  # fmt: skip
+        planned = courses["the plan"]
+        for policy, others in courses.items():
+            if others is not planned:
+                more = [own.gain - other.gain for own, other in zip(planned, others, strict=True)]
+                print(f"the plan against {policy}: {within(more, 2)} more per question, "
+                      f"better for {sum(d > 0 for d in more)} of {len(more)} learners")  # fmt: skip
 
 
 if __name__ == "__main__":

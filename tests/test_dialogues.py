@@ -5,14 +5,33 @@ changed dialogue after reading it, run the tests with ACCEPT_DIALOGUES=1.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from rich.console import Console
 
 from tests.conftest import LEARNER
-from tutor.events import SessionStarted
+from tutor import planning
+from tutor.events import (
+    AnswerGraded,
+    AnswerShown,
+    AppealMade,
+    CommandGiven,
+    ExplanationGiven,
+    FollowUpAsked,
+    QuestionAsked,
+    SessionStarted,
+    SummaryGiven,
+    event_of,
+)
+from tutor.interview import Interview
+from tutor.opening import open_tutor
+from tutor.resources import resource
+from tutor.settings import Settings
 from tutor.terminal import chat
 from tutor.tutor import Tutor
 
@@ -69,3 +88,57 @@ def test_dialogue(
     if os.environ.get("ACCEPT_DIALOGUES"):
         path.write_text(seen, encoding="utf-8")
     assert seen == path.read_text(encoding="utf-8")
+
+
+PLAYED = sorted((FOLDER / "played").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def all_cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutor]:
+    """A tutor with the cards of the product."""
+    folder = tmp_path_factory.mktemp("played")
+    tutor = open_tutor(Settings(data=folder / "data", cards=resource("knowledge"), cache=folder / "cache"))
+    yield tutor
+    tutor.store.close()
+
+
+@pytest.mark.parametrize("path", PLAYED, ids=[path.stem for path in PLAYED])
+def test_what_people_wrote_is_met_as_before(all_cards: Tutor, path: Path) -> None:
+    """People who played learners wrote this: what the tutor heard in each line, and all that it said to it."""
+    played = yaml.safe_load(path.read_text(encoding="utf-8"))
+    start = planning.choices(all_cards.desk.shelf, **played["settings"])
+    session = all_cards.start(path.stem, start)
+    for line in played["lines"]:
+        all_cards.reply(path.stem, session, line)
+    seen = "\n".join(told(all_cards.transcript(path.stem, session))) + "\n"
+    expected = path.with_suffix(".txt")
+    if os.environ.get("ACCEPT_DIALOGUES"):
+        expected.write_text(seen, encoding="utf-8")
+    assert seen == expected.read_text(encoding="utf-8")
+
+
+def told(transcript: Sequence[BaseMessage]) -> Iterator[str]:
+    """Each line of the learner with what it was taken for, grades as verdicts, and the words of the tutor."""
+    language = Interview.of(transcript).language
+    for message in transcript:
+        event = event_of(message)
+        match event:
+            case CommandGiven():
+                yield f"\n> {message.text}   [{event.command}]"
+            case AppealMade():
+                yield f"\n> {message.text}   [appeal]"
+            case QuestionAsked():
+                yield f"\n  QUESTION {event.number}: {event.question[language]}"
+            case AnswerGraded():
+                marks = " ".join(f"{mark.key_point}:{mark.verdict}" for mark in event.grade.marks)
+                yield f"  GRADE {event.grade.score}: {marks}"
+            case FollowUpAsked():
+                yield f"  {event.step.upper()}: {event.text[language]}"
+            case SummaryGiven():
+                yield f"  SUMMARY: {len(event.said)} said, {len(event.missing)} missing"
+            case ExplanationGiven() | AnswerShown():
+                yield f"  {event.kind}"
+            case _ if isinstance(message, HumanMessage) and message.text:
+                yield f"\n> {message.text}"
+            case _ if isinstance(message, AIMessage) and message.text:
+                yield f"  {message.text}"

@@ -151,6 +151,41 @@ def test_a_review_of_what_is_due_starts_from_the_page(chromium: Browser, tmp_pat
             tab.close()
 
 
+def test_all_data_is_read_back_in_the_page(chromium: Browser, busy: Server, tmp_path: Path, phrases: Phrases) -> None:
+    tab = Tab(chromium, busy)
+    tab.page.goto(f"{busy.address}/progress?language=zh")
+    data = saved(tab.page, phrases("progress.all_data", "zh"))
+    tab.close()
+    for running in started(tmp_path):
+        tab = Tab(chromium, running)
+        page = tab.page
+        page.goto(f"{running.address}/progress?language=zh")
+        for name, file, told in (
+            ("x.zip", b"no zip", phrases("progress.restore_failed", "zh", reason="\0").split("\0")[0]),
+            ("mine.zip", data, phrases("progress.restored", "zh", sessions=INTERVIEWS, records="\0").split("\0")[0]),
+        ):
+            page.locator("#restore summary").click()
+            page.locator("#restore input").set_input_files(
+                {"name": name, "mimeType": "application/zip", "buffer": file}
+            )
+            page.locator("#restore button").click()
+            expect(page.locator(".told")).to_contain_text(told)
+        expect(page.locator(".figures strong").first).to_have_text(str(INTERVIEWS))
+        assert saved(page, phrases("progress.all_data", "zh")) == data
+        tab.close()
+
+
+def test_what_cannot_be_read_back_is_refused(tutor: Tutor, phrases: Phrases) -> None:
+    app, pages = FastAPI(), Pages(tutor, lambda request: LEARNER)
+    app.include_router(pages.router())
+    client = TestClient(app)
+    assert client.post("/restore", headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    huge = {"content-length": str(1 << 40), "content-type": "multipart/form-data; boundary=x"}
+    answers = (client.post("/restore", headers=huge), client.post("/restore?language=en", files={"other": b"x"}))
+    assert [answer.status_code for answer in answers] == [413, 400]
+    assert phrases("progress.restore_nothing", "en") in answers[1].text
+
+
 def test_another_site_starts_no_review(chromium: Browser, busy: Server) -> None:
     tab = Tab(chromium, busy)
     answer = tab.context.request.post(f"{busy.address}/review", headers={"sec-fetch-site": "cross-site"})

@@ -1,8 +1,8 @@
 """Progress over weeks: ratings from grades and help, memory replayed, what is due, days, trend, and its cost."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from itertools import count
 
 import pytest
 from fsrs import Card as Memory
@@ -10,15 +10,22 @@ from fsrs import Rating, Scheduler
 from langchain_core.messages import BaseMessage, ToolMessage
 
 from tests.conftest import LEARNER, choices
+from tests.many import stamped
 from tests.test_interview import Scene
+from tutor import archive
 from tutor.archive import Archive
 from tutor.cards import Shelf, Verdict
+from tutor.clock import PAUSE, timings
+from tutor.errors import HistoryError
 from tutor.events import QuestionAsked, learner_message, to_json
-from tutor.history import ChromaHistory, Store
+from tutor.history import ChromaHistory, Record, Store, digest, facts
 from tutor.planning import next_card
 from tutor.progress import Sitting, _mixed, by_day, due, progress, review, sitting
+from tutor.prompts import Phrases
+from tutor.report import report
+from tutor.reporting import plan
 from tutor.spacing import WHOLE, ratings
-from tutor.timing import PAUSE, timings
+from tutor.summaries import kept
 from tutor.tutor import Tutor
 
 DAY = 86400.0
@@ -35,8 +42,7 @@ def held(shelf: Shelf, at: float, *answers: str, name: str = "s", gap: float = 2
     scene = Scene(shelf).ask("kv-cache")
     for answer in answers:
         scene.say(answer).grade()
-    clock = count()
-    made = sitting(name, [(at + next(clock) * gap, message) for message in scene.messages])
+    made = sitting(name, stamped(scene.messages, (at + place * gap for place in range(len(scene.messages)))))
     assert made
     return made
 
@@ -82,12 +88,18 @@ def test_showing_is_a_lapse_and_so_is_leaving(shelf: Shelf) -> None:
 def test_the_clock_counts_thinking_and_not_pauses(shelf: Shelf) -> None:
     scene = Scene(shelf).ask("kv-cache").say("keys").grade().follow("linear-memory").say("grows").grade()
     times = [0.0, 1.0, 61.0, 65.0, 65.0, 66.0 + PAUSE, 70.0 + PAUSE]
-    (timing,) = timings(zip(times, scene.messages, strict=True))
+    (timing,) = timings(stamped(scene.messages, times))
     assert (timing.asked, timing.ended) == (1.0, 70.0 + PAUSE)
     assert (timing.first, timing.thinking, timing.pauses) == (60.0, 60.0, 1)
     scene.press("explain")
     later = [*times, 75.0 + PAUSE]
-    assert timings(zip(later, scene.messages, strict=True)) == (timing,), "what follows the last grade is not timed"
+    assert timings(stamped(scene.messages, later)) == (timing,), "what follows the last grade is not timed"
+
+
+def test_a_pause_that_was_asked_for_is_none_of_the_thinking(shelf: Shelf) -> None:
+    scene = Scene(shelf, mode="exam").ask("kv-cache").press("pause").press("resume").say("keys").grade()
+    (timing,) = timings(stamped(scene.messages, [0.0, 0.0, 10.0, 310.0, 330.0, 331.0]))
+    assert (timing.thinking, timing.pauses, timing.first) == (30.0, 1, None)
 
 
 def test_memory_is_what_fsrs_makes_of_the_same_reviews(shelf: Shelf) -> None:
@@ -111,7 +123,7 @@ def test_what_is_good_to_have_makes_nothing_due(shelf: Shelf) -> None:
     assert full.questions[0].ratings["what-is-kept"] == Rating.Again
     light = next(point for point in shelf.by_id["lora-rank"].key_points if point.weight == 1)
     scene = Scene(shelf).ask("lora-rank").say("product of two low-rank matrices BA, the base weight is frozen").grade()
-    made = sitting("y", [(NOON, message) for message in scene.messages])
+    made = sitting("y", stamped(scene.messages, [NOON] * len(scene.messages)))
     assert made
     assert made.questions[0].ratings[light.id] == Rating.Again
     assert due([made], shelf)["lora-rank"] > NOON + 2 * DAY
@@ -169,7 +181,7 @@ def test_a_card_that_is_gone_does_not_disturb(shelf: Shelf) -> None:
     messages: list[BaseMessage] = [learner_message("", "0", choices())]
     messages.append(ToolMessage("x", tool_call_id="c", artifact=to_json(asked)))
     messages.append(learner_message("skip", "1"))
-    made = sitting("s", [(NOON, message) for message in messages])
+    made = sitting("s", stamped(messages, [NOON] * len(messages)))
     assert made
     state = progress([made], shelf, NOON, UTC)
     assert [topic.topic for topic in state.topics] == ["memory", "adapters"]
@@ -215,3 +227,77 @@ def test_a_report_says_when_its_questions_come_back(tutor: Tutor, shelf: Shelf) 
 def test_topics_take_turns_in_a_review(shelf: Shelf, cards: list[str], order: list[str]) -> None:
     made = [shelf.cards[0].model_copy(update={"id": name, "topic": name[0]}) for name in cards]
     assert [card.id for card in _mixed(made)] == order
+
+
+def answered(tutor: Tutor) -> str:
+    """A finished interview of one question."""
+    session = tutor.start(LEARNER, choices(topics=["memory"], questions=1))
+    tutor.reply(LEARNER, session, "keys and values of all past tokens")
+    tutor.reply(LEARNER, session, "end")
+    return session
+
+
+def test_a_fresh_process_reads_no_transcript_that_has_a_summary(
+    tutor: Tutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(tutor)
+    known = tutor.sittings(LEARNER)
+    read: list[Sequence[str]] = []
+
+    def reading(store: Store, learner: str, sessions: Sequence[str]) -> Iterator[tuple[str, list[Record]]]:
+        read.append(sessions)
+        return facts(store, learner, sessions)
+
+    monkeypatch.setattr(archive, "facts", reading)
+    assert Archive(store).sittings(LEARNER) == known
+    assert not read
+    second = answered(tutor)
+    assert len(Archive(store).sittings(LEARNER)) == 2
+    assert second in read[0]
+    assert len(read) == 1, "the first one was read again"
+
+
+@pytest.mark.parametrize("change", [{"documents": ["{"]}, {"documents": ["{}"]}, {"metadatas": [{"fold": "older"}]}])
+def test_a_summary_that_cannot_be_used_is_made_again(tutor: Tutor, store: Store, change: dict[str, list[str]]) -> None:
+    session = answered(tutor)
+    known = tutor.sittings(LEARNER)
+    collection = store.collection(f"sittings-{digest(LEARNER)}")
+    collection.update(ids=[session], embeddings=[[0.0]], **change)  # type: ignore[arg-type]
+    assert not list(kept(store, LEARNER))
+    assert Archive(store).sittings(LEARNER) == known
+    (summary,) = kept(store, LEARNER)
+    assert summary.sitting == known[0]
+
+
+def test_summaries_hold_no_words_of_the_learner_and_are_forgotten_with_them(tutor: Tutor, store: Store) -> None:
+    answered(tutor)
+    tutor.sittings(LEARNER)
+    name = f"sittings-{digest(LEARNER)}"
+    ((document, meta),) = store.select(name, None)
+    assert "values" not in f"{document}{meta}"
+    tutor.people.forget(LEARNER)
+    assert store.names("sittings-") == []
+    assert tutor.sittings(LEARNER) == ()
+
+
+def test_progress_is_seen_where_no_summary_can_be_written(
+    tutor: Tutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise HistoryError("the disk is full")
+
+    answered(tutor)
+    monkeypatch.setattr(archive, "keep", full)
+    assert len(Archive(store).sittings(LEARNER)) == 1
+
+
+def test_a_strong_answer_leads_deeper_in_the_report(shelf: Shelf, phrases: Phrases) -> None:
+    assert shelf.by_id["kv-cache"].deeper == ("lora-rank",)
+    question = shelf.by_id["lora-rank"].question.zh
+    strong = Scene(shelf).ask("kv-cache").say(GOOD).grade().interview
+    weak = Scene(shelf).ask("kv-cache").say("keys of past tokens").grade().interview
+    made = report(strong, shelf=shelf)
+    assert [(deeper.after, deeper.card_id) for deeper in made.deeper] == [(1, "lora-rank")]
+    assert any(question in line for line in plan(made, "zh", phrases, shelf.topics))
+    assert report(weak, shelf=shelf).deeper == ()
+    assert report(strong, due={"lora-rank": NOON}, shelf=shelf).deeper == (), "it was asked before"

@@ -1,13 +1,15 @@
-"""Every learner's interviews as progress sees them, read from the history once and then only where it has grown."""
+"""Every learner's interviews as progress sees them: from summaries, and from the transcripts that have grown since."""
 
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tutor.errors import HistoryError
-from tutor.history import ChromaHistory, Record, Store, all_sessions, count, timed, written_since
+from tutor.history import Record, Store, count, facts, session_ids, written_since
 from tutor.progress import Sitting, sitting
+from tutor.summaries import Summary, keep, kept
 
 _LOG = logging.getLogger(__name__)
 
@@ -15,16 +17,16 @@ LEARNERS = 64
 """Learners whose interviews are kept in memory."""
 OVERLAP = 3600.0
 """Seconds by which the clocks of processes that share a Chroma server may differ."""
+AT_ONCE = 20
+"""Transcripts in memory at once, while many are read."""
 
 
 @dataclass
 class _Known:
-    """What was read of one learner: the sittings, the number of records of each session, the latest time."""
+    """What was read of one learner, by session."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    sittings: dict[str, Sitting | None] = field(default_factory=dict)
-    records: dict[str, int] = field(default_factory=dict)
-    latest: float = 0.0
+    summaries: dict[str, Summary] = field(default_factory=dict)
 
 
 class Archive:
@@ -39,11 +41,13 @@ class Archive:
         """The learner's interviews, the oldest first; raises HistoryError."""
         known = self._of(learner)
         with known.lock:
-            if not self._complete(learner, known) and known.records:
-                self._read_grown(learner, known)
-            if not self._complete(learner, known):
-                self._read_all(learner, known)
-            found = [sitting for sitting in known.sittings.values() if sitting]
+            if not known.summaries:
+                known.summaries = {summary.session: summary for summary in kept(self._store, learner)}
+            for stale in (self._written_lately, self._unknown, self._all):
+                if self._complete(learner, known):
+                    break
+                self._read(learner, known, stale(learner, known))
+            found = [summary.sitting for summary in known.summaries.values() if summary.sitting]
         return tuple(sorted(found, key=lambda sitting: (sitting.at, sitting.session)))
 
     def prepare(self, learner: str) -> None:
@@ -67,19 +71,41 @@ class Archive:
 
     def _complete(self, learner: str, known: _Known) -> bool:
         """Whether every record was read; records are only added, and deleted ones make the numbers differ, too."""
-        return count(self._store, learner) == sum(known.records.values())
+        return count(self._store, learner) == sum(summary.records for summary in known.summaries.values())
 
-    def _read_grown(self, learner: str, known: _Known) -> None:
-        for session in written_since(self._store, learner, known.latest - OVERLAP):
-            records = ChromaHistory(self._store, learner, session).records()
-            self._keep(known, session, records)
+    def _written_lately(self, learner: str, known: _Known) -> Collection[str]:
+        """Sessions that may have grown since they were read."""
+        if not known.summaries:
+            return ()
+        return written_since(self._store, learner, max(s.latest for s in known.summaries.values()) - OVERLAP)
 
-    def _read_all(self, learner: str, known: _Known) -> None:
-        known.sittings, known.records = {}, {}
-        for session, records in all_sessions(self._store, learner):
-            self._keep(known, session, records)
+    def _unknown(self, learner: str, known: _Known) -> Collection[str]:
+        """Sessions that were never read; those that are gone are forgotten."""
+        there = session_ids(self._store, learner)
+        known.summaries = {session: summary for session, summary in known.summaries.items() if session in there}
+        return there - known.summaries.keys()
 
-    def _keep(self, known: _Known, session: str, records: list[Record]) -> None:
-        known.sittings[session] = sitting(session, timed(records))
-        known.records[session] = len(records)
-        known.latest = max(known.latest, *(record.at for record in records))
+    def _all(self, learner: str, known: _Known) -> Collection[str]:
+        known.summaries = {}
+        return session_ids(self._store, learner)
+
+    def _read(self, learner: str, known: _Known, sessions: Collection[str]) -> None:
+        """Folds the transcripts of these sessions anew, and keeps what came out."""
+        names = sorted(sessions)
+        for start in range(0, len(names), AT_ONCE):
+            read = facts(self._store, learner, names[start : start + AT_ONCE])
+            made = [_summary(session, records) for session, records in read]
+            known.summaries |= {summary.session: summary for summary in made}
+            self._keep(learner, made)
+
+    def _keep(self, learner: str, made: list[Summary]) -> None:
+        """Without summaries the next start takes longer; that must not keep anybody from seeing progress."""
+        try:
+            keep(self._store, learner, made)
+        except HistoryError as error:
+            _LOG.warning("summaries not kept: %s", error)
+
+
+def _summary(session: str, records: Sequence[Record]) -> Summary:
+    transcript = [message for record in records for message in record.messages]
+    return Summary(session, sitting(session, transcript), len(records), max(record.at for record in records))

@@ -28,6 +28,8 @@ IMPORTANT = 2
 """Key points of less weight are not asked for; the summary names them."""
 PATIENCE = 5
 """How often the tutor asks of its own accord at one question; each central key point is asked for once all the same."""
+READY = 9.0
+"""From this score on (of 10) nobody is asked to say the whole answer once more."""
 _NEARNESS = {"contradicted": 0, "partly": 1, "unsure": 2, "missed": 3, "covered": 9}
 
 
@@ -113,6 +115,8 @@ def _for_command(interview: Interview) -> Move | None:
     if current is None or interview.exam or any(isinstance(event, ExplanationGiven | AnswerShown) for event in done):
         return None
     if interview.command in ("hint", "easier"):
+        if current.given_away:
+            return None
         told = any(isinstance(event, FollowUpAsked) for event in done)
         return _after_grading(interview, current) if told else Move("ask_follow_up", {"step": interview.command})
     if interview.command == "show":
@@ -247,8 +251,8 @@ def gate(text: str, *, gives_up: bool = False) -> Gate | None:
 def summary(this: Round, *, brief: bool = False) -> SummaryGiven:
     """What the learner said themselves and what belongs to the answer besides; details only where nothing else does.
 
-    Saying it all once more is worth the time where something central was missing or helped along. Who has left the
-    question, or wants it short, is spared; who has left it is told the central points only.
+    Saying it all once more is worth the time where something central was missing or helped along. Who has answered
+    well, has left the question, or wants it short, is spared; who has left it is told the central points only.
     """
     marks = sorted(this.grade.marks if this.grade else (), key=lambda mark: -mark.weight)
     said = tuple(mark for mark in marks if mark.verdict == "covered" and mark.key_point not in this.told)
@@ -259,7 +263,8 @@ def summary(this: Round, *, brief: bool = False) -> SummaryGiven:
         missing = tuple(mark for mark in rest if mark.weight >= IMPORTANT) or tuple(rest)
     helped = {help_.key_point for help_ in this.helps}
     central = any(mark.weight >= CENTRAL and (mark in rest or mark.key_point in helped) for mark in marks)
-    restate = central and not (this.left or brief)
+    strong = this.grade is not None and this.grade.score >= READY
+    restate = central and not (this.left or brief or strong)
     return SummaryGiven(card_id=this.asked.card_id, said=said, missing=missing, restate=restate)
 
 

@@ -140,6 +140,10 @@ def as_json(made: Report, language: Language) -> dict[str, Any]:
             {"card": result.card_id, "question": result.question[language], "due": _date(result.due)}
             for result in made.plan
         ],
+        "deeper": [
+            {"after": deeper.after, "card": deeper.card_id, "question": deeper.question[language]}
+            for deeper in made.deeper
+        ],
         "weakest_topic": made.weakest_topic.topic if made.weakest_topic else None,
     }
 

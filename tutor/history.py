@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import closing, suppress
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.collection_configuration import CreateHNSWConfiguration
     from chromadb.api.models.Collection import Collection
+    from chromadb.api.types import GetResult, Include
 
 T = TypeVar("T")
 Row = tuple[str, dict[str, Any]]
@@ -139,16 +140,23 @@ class Store:
 
     def select(self, name: str, where: dict[str, Any] | None) -> Iterator[Row]:
         """Documents and metadata of the records that match, in no order."""
+        for page in self._pages(name, where, ["documents", "metadatas"]):
+            documents = cast(list[str], page["documents"])
+            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
+
+    def metadata(self, name: str, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The metadata of the records that match, in no order."""
+        for page in self._pages(name, where, ["metadatas"]):
+            yield from cast(list[dict[str, Any]], page["metadatas"])
+
+    def _pages(self, name: str, where: dict[str, Any] | None, include: "Include") -> Iterator["GetResult"]:
         collection, offset = self.collection(name), 0
         while True:
             page = self.call(
-                lambda start=offset: collection.get(  # type: ignore[misc]
-                    where=where, limit=PAGE, offset=start, include=["documents", "metadatas"]
-                )
+                lambda start=offset: collection.get(where=where, limit=PAGE, offset=start, include=include)  # type: ignore[misc]
             )
-            documents = cast(list[str], page["documents"])
-            yield from zip(documents, cast(list[dict[str, Any]], page["metadatas"]), strict=True)
-            if len(documents) < PAGE:
+            yield page
+            if len(page["ids"]) < PAGE:
                 return
             offset += PAGE
 
@@ -251,11 +259,6 @@ def sessions(store: Store, learner: str) -> list[SessionLine]:
     return sorted(lines, key=lambda line: (line.at, line.session), reverse=True)
 
 
-def timed(records: Iterable[Record]) -> list[tuple[float, BaseMessage]]:
-    """The messages of records, each with the time at which its record was written (seconds)."""
-    return [(record.at, message) for record in records for message in record.messages]
-
-
 def count(store: Store, learner: str) -> int:
     """How many records the learner's sessions have together."""
     collection = store.collection(collection_name(learner))
@@ -264,24 +267,30 @@ def count(store: Store, learner: str) -> int:
 
 def written_since(store: Store, learner: str, at: float) -> set[str]:
     """The learner's sessions that have a record of that time (seconds) or a later one."""
-    found = store.select(collection_name(learner), {"at": {"$gte": at}})
-    return {meta["session"] for _, meta in found}
+    return {meta["session"] for meta in store.metadata(collection_name(learner), {"at": {"$gte": at}})}
 
 
-def all_sessions(store: Store, learner: str) -> Iterator[tuple[str, list[Record]]]:
-    """Every session of the learner with its records in the order of the transcript.
+def session_ids(store: Store, learner: str) -> set[str]:
+    """All sessions of the learner."""
+    return {meta["session"] for meta in store.metadata(collection_name(learner), {"sequence": 0})}
+
+
+def facts(store: Store, learner: str, sessions: Sequence[str]) -> Iterator[tuple[str, list[Record]]]:
+    """These sessions of the learner with their records in the order of the transcript.
 
     Messages of the tutor's model are left out: they carry no facts, and making them takes half of the time.
     """
-    for session, own in stored(store, learner).items():
-        records = (Record(meta["sequence"], _facts(text), meta["at"], meta.get("answers")) for text, meta in own)
+    for session, own in stored(store, learner, sessions).items():
+        records = (
+            Record(meta["sequence"], _facts(text, meta["at"]), meta["at"], meta.get("answers")) for text, meta in own
+        )
         yield session, sorted(records, key=lambda record: record.order)
 
 
-def stored(store: Store, learner: str, session: str | None = None) -> dict[str, list[Row]]:
-    """The records of the learner's sessions (or of one) as they are stored, by session and in order of their number."""
+def stored(store: Store, learner: str, sessions: Sequence[str] | None = None) -> dict[str, list[Row]]:
+    """Records as they are stored, of all the learner's sessions or of these, by session and in order of number."""
     rows: dict[str, list[Row]] = {}
-    where = None if session is None else {"session": session}
+    where = None if sessions is None else {"session": {"$in": list(sessions)}}
     for document, meta in store.select(collection_name(learner), where):
         rows.setdefault(meta["session"], []).append((document, meta))
     return {name: sorted(own, key=lambda row: row[1]["sequence"]) for name, own in rows.items()}
@@ -292,7 +301,7 @@ def restore(store: Store, learner: str, session: str, rows: Sequence[Row]) -> in
 
     Raises HistoryError, and adds nothing, where a record that is there says something else.
     """
-    here = {meta["sequence"]: document for document, meta in stored(store, learner, session).get(session, [])}
+    here = {meta["sequence"]: document for document, meta in stored(store, learner, [session]).get(session, [])}
     if any(here.get(meta["sequence"], document) != document for document, meta in rows) or len(here) > len(rows):
         raise HistoryError(f"the interview {session} here is not the one in the file; it was left as it is")
     missing = [(document, meta) for document, meta in rows if meta["sequence"] not in here]
@@ -355,10 +364,11 @@ def _messages(document: str, at: float) -> tuple[BaseMessage, ...]:
     return tuple(messages)
 
 
-def _facts(document: str) -> tuple[BaseMessage, ...]:
-    """The messages of a record without those of the tutor's model; their events are read once, here."""
+def _facts(document: str, at: float) -> tuple[BaseMessage, ...]:
+    """The messages of a record with its time, without those of the tutor's model; events are read once, here."""
     found = messages_from_dict([message for message in json.loads(document) if message["type"] != "ai"])
     for message in found:
+        message.additional_kwargs["at"] = at
         if isinstance(message, ToolMessage) and message.artifact:
             message.artifact = event_of(message)
     return tuple(found)

@@ -164,7 +164,7 @@ class Interview:
         if this.grade is None or this.ungraded or this.awaiting:
             return False
         if this.given_away:
-            return this.grades[-1].after_showing
+            return _restated(this)
         return not self.follows_up(this)
 
     def follows_up(self, this: Round) -> bool:
@@ -197,6 +197,12 @@ class Interview:
     @property
     def asked_ids(self) -> frozenset[str]:
         return frozenset(this.asked.card_id for this in self.rounds)
+
+
+def _restated(this: Round) -> bool:
+    """Whether the whole was said once more: something of it, or twice nothing."""
+    again = [graded for graded in this.grades if graded.after_showing]
+    return len(again) > 1 or any(mark.verdict != "missed" for graded in again for mark in graded.grade.marks)
 
 
 def words(text: str) -> float:

@@ -13,12 +13,12 @@ from fsrs import Card as Memory
 from fsrs import Rating
 from langchain_core.messages import BaseMessage
 
-from tutor.cards import Card, Language, Shelf, Text
+from tutor.cards import Card, Language, Shelf
+from tutor.clock import timings
 from tutor.events import Mode, SessionStarted
 from tutor.interview import Interview
 from tutor.report import Result, Standing, report
 from tutor.spacing import WHOLE, ratings, recall, replayed
-from tutor.timing import timings
 
 REVIEWED_AT_ONCE = 10
 """Questions in one interview of what is due."""
@@ -35,7 +35,6 @@ class Practised:
 
     card_id: str
     topic: str
-    question: Text
     at: float
     standing: Standing
     score: float | None
@@ -114,16 +113,16 @@ class Progress:
         return length
 
 
-def sitting(session: str, timed: Sequence[tuple[float, BaseMessage]]) -> Sitting | None:
-    """The interview of a session from its messages and their clock times; None where nothing was started."""
-    interview = Interview.of(message for _, message in timed)
+def sitting(session: str, transcript: Sequence[BaseMessage]) -> Sitting | None:
+    """The interview of a session from its transcript; None where nothing was started."""
+    interview = Interview.of(transcript)
     if interview.started is None:
         return None
-    times = timings(timed)
+    times = timings(transcript)
     made = report(interview, times)
     return Sitting(
         session=session,
-        at=timed[0][0],
+        at=interview.started_at or 0.0,
         mode=interview.started.mode,
         topics=tuple(topic.topic for topic in made.topics),
         score=made.score,
@@ -141,7 +140,6 @@ def _practised(result: Result, rated: Mapping[str, Rating], at: float) -> Practi
     return Practised(
         card_id=result.card_id,
         topic=result.topic,
-        question=result.question,
         at=at,
         standing=result.standing,
         score=result.score,

@@ -3,21 +3,25 @@
 Made by code from the transcript; it can be made again at any time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tutor.cards import Language, Source, Text, Verdict
+from tutor.cards import Language, Shelf, Source, Text, Verdict
+from tutor.clock import Timing
 from tutor.grading import RUBRIC, Found, Grade, Mark
 from tutor.highlights import Moment, best, misconceptions, weakest
 from tutor.interview import Interview, Round
 from tutor.prompts import Phrases
-from tutor.timing import Timing
 
 Standing = Literal["graded", "skipped", "after_showing", "ungraded", "open"]
 """`ungraded`: something was said, but grading failed; that is no score, and no zero either."""
 READ_BELOW = 8.0
-"""Questions with a lower score name their sources as reading."""
+"""Questions with a lower score name their sources as reading; the others lead deeper."""
+READING = 6
+"""Sources that a report names at most."""
+DEEPER = 3
+"""Deeper questions that a report names at most."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Deeper:
+    """A question that goes deeper than one which was answered well without help."""
+
+    after: int
+    card_id: str
+    question: Text
+
+
+@dataclass(frozen=True)
 class TopicScore:
     """Mean scores of 10 over the graded questions of one topic."""
 
@@ -69,6 +82,7 @@ class Report:
     unprompted: float | None = None
     best: Moment | None = None
     weakest: Moment | None = None
+    deeper: tuple[Deeper, ...] = ()
 
     @property
     def counted(self) -> tuple[Result, ...]:
@@ -77,9 +91,9 @@ class Report:
 
     @property
     def reading(self) -> tuple[Source, ...]:
-        """Sources of the questions that went below READ_BELOW, each once."""
-        weak = (result for result in self.counted if (result.score or 0.0) < READ_BELOW)
-        return tuple(dict.fromkeys(source for result in weak for source in result.sources))
+        """Sources of the questions that went below READ_BELOW, each once, of the weakest question first."""
+        weak = sorted((r for r in self.counted if (r.score or 0.0) < READ_BELOW), key=lambda r: r.score or 0.0)
+        return tuple(dict.fromkeys(source for result in weak for source in result.sources))[:READING]
 
     @property
     def seconds(self) -> float | None:
@@ -99,10 +113,16 @@ class Report:
         return min(weak, key=lambda topic: (topic.score, topic.unprompted), default=None)
 
 
-def report(interview: Interview, times: Sequence[Timing] = (), due: Mapping[str, float] | None = None) -> Report:
+def report(
+    interview: Interview,
+    times: Sequence[Timing] = (),
+    due: Mapping[str, float] | None = None,
+    shelf: Shelf | None = None,
+) -> Report:
     """The report of an interview, finished or not; open questions do not count.
 
-    `times` are those of its questions in order, `due` says when a card comes back (clock, seconds).
+    `times` are those of its questions in order, `due` says when a card comes back (clock, seconds), and the cards of
+    `shelf` lead deeper.
     """
     back = due or {}
     results = tuple(
@@ -117,7 +137,21 @@ def report(interview: Interview, times: Sequence[Timing] = (), due: Mapping[str,
         unprompted=_mean(result.unprompted or 0.0 for result in counted),
         best=best(interview.rounds),
         weakest=weakest(interview.rounds),
+        deeper=tuple(_deeper(counted, shelf, back.keys()))[:DEEPER] if shelf else (),
     )
+
+
+def _deeper(results: Iterable[Result], shelf: Shelf, practised: Container[str]) -> Iterable[Deeper]:
+    """What the strong answers lead to and was never asked, each once."""
+    led: set[str] = set()
+    for result in results:
+        card = shelf.by_id.get(result.card_id)
+        if card is None or (result.unprompted or 0.0) < READ_BELOW:
+            continue
+        for name in card.deeper:
+            if name in shelf.by_id and name not in practised and name not in led:
+                led.add(name)
+                yield Deeper(result.number, name, shelf.by_id[name].question)
 
 
 def _result(this: Round, interview: Interview, timing: Timing | None, due: float | None) -> Result:

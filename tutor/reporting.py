@@ -69,7 +69,7 @@ def corrections(made: Report, language: Language) -> Iterable[str]:
 
 
 def plan(made: Report, language: Language, phrases: Phrases, topics: Mapping[str, Text]) -> Iterable[str]:
-    """What to do next: which questions come back when, and the topic to choose."""
+    """What to do next: which questions come back when, the topic to choose, and where strong answers lead."""
     days = [datetime.fromtimestamp(result.due or 0.0).date().isoformat() for result in made.plan]
     for day in dict.fromkeys(days):
         own = [str(result.number) for result, due in zip(made.plan, days, strict=True) if due == day]
@@ -77,6 +77,8 @@ def plan(made: Report, language: Language, phrases: Phrases, topics: Mapping[str
         yield phrases("report.back", language, date=day, numbers=numbers)
     if weak := made.weakest_topic:
         yield phrases("report.next_topic", language, topic=named(weak.topic, language, topics), score=weak.score)
+    for deeper in made.deeper:
+        yield phrases("report.deeper", language, number=deeper.after, question=deeper.question[language])
 
 
 def named(topic: str, language: Language, topics: Mapping[str, Text]) -> str:

@@ -40,7 +40,7 @@ class Happened:
     """An event to be shown; `revealed` says whether a grade names the key points that were not said.
 
     `withheld` where it must not, because the question is open; otherwise a summary names them better. `known` are the
-    key points whose verdict is the same as in the grade before.
+    key points whose verdict is the same as in the grade before, and those of which nothing may be told yet.
     """
 
     event: Block
@@ -124,14 +124,31 @@ def visible(event: Event, interview: Interview) -> Happened | None:
     this = next((this for this in reversed(interview.rounds) if this.asked.card_id == event.card_id), None)
     withheld = this is not None and this is interview.current and not this.given_away
     summed_up = this is not None and this.summary is not None
-    return Happened(event, not (withheld or summed_up), withheld=withheld, known=_known(event, this))
+    known = _known(event, this)
+    if withheld:
+        known |= {mark.key_point for mark in event.grade.marks if mark.verdict == "missed"}
+    return Happened(_with_new_beliefs(event, this), not (withheld or summed_up), withheld=withheld, known=known)
 
 
 def _known(event: AnswerGraded, this: Round | None) -> frozenset[str]:
     """The key points that the grade before this one judged the same way."""
+    before = _before(event, this)
+    if before is None or event.after_showing:
+        return frozenset()
+    verdicts = {mark.key_point: mark.verdict for mark in before.grade.marks}
+    return frozenset(mark.key_point for mark in event.grade.marks if verdicts.get(mark.key_point) == mark.verdict)
+
+
+def _with_new_beliefs(event: AnswerGraded, this: Round | None) -> AnswerGraded:
+    """The grade with the wrong beliefs that were not corrected before: once is enough."""
+    before = _before(event, this)
+    told = {found.misconception for found in before.grade.misconceptions} if before else set()
+    left = tuple(found for found in event.grade.misconceptions if found.misconception not in told)
+    return event.model_copy(update={"grade": event.grade.model_copy(update={"misconceptions": left})})
+
+
+def _before(event: AnswerGraded, this: Round | None) -> AnswerGraded | None:
+    """The grade before this one."""
     grades = list(this.grades) if this else []
     at = grades.index(event) if event in grades else len(grades)
-    if not at or event.after_showing:
-        return frozenset()
-    before = {mark.key_point: mark.verdict for mark in grades[at - 1].grade.marks}
-    return frozenset(mark.key_point for mark in event.grade.marks if before.get(mark.key_point) == mark.verdict)
+    return grades[at - 1] if at else None

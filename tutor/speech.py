@@ -1,6 +1,7 @@
 """What the tutor says by itself, from phrases: feedback on a grade, and a word on every button."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tutor.cards import Language
 from tutor.clock import clock, minutes
@@ -60,12 +61,27 @@ def _to_appeal(interview: Interview, phrases: Phrases) -> str:
     mark = next(mark for mark in heard.grade.marks if mark.key_point == heard.appealed)
     key = "upheld" if mark.verdict == "covered" else "raised"
     if mark.verdict == heard.before or mark.verdict not in ("covered", "partly"):
-        said = phrases("say.stays", language)
+        reasons = [found.correction[language] for found in heard.grade.misconceptions]
+        said = (
+            phrases("say.stays_because", language, correction=reasons[0]) if reasons else phrases("say.stays", language)
+        )
     else:
         said = phrases(f"say.{key}", language, quotes=_quotes([mark.quote], language))
     led = any(isinstance(event, QuestionAsked | FollowUpAsked | SummaryGiven) for event in interview.turn)
-    leads = _leads(interview, phrases) if led or interview.finished else []
+    leads = _leads(interview, phrases) if led or interview.finished else _still_open(interview, phrases)
     return _joined([said, *leads], language)
+
+
+def _still_open(interview: Interview, phrases: Phrases) -> list[str]:
+    """What the tutor still waits for: the last follow-up, or the whole in the learner's own words."""
+    current, language = interview.current, interview.language
+    if current is None:
+        return []
+    if current.given_away:
+        return [phrases("say.restate_brief", language)]
+    asked = [help_ for help_ in current.helps if help_.step != "tell"]
+    text = asked[-1].text[language] if asked else current.asked.question[language]
+    return [phrases("say.still_open", language, follow_up=text)]
 
 
 def _welcome(interview: Interview, phrases: Phrases) -> str:
@@ -89,7 +105,7 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
     if interview.command == "grade" and not interview.exam:
         return phrases("say.nothing_to_grade", language)
     if interview.command == "shorter" or (interview.command == "longer" and not interview.exam):
-        return phrases(f"say.{interview.command}", language)
+        return _joined([phrases(f"say.{interview.command}", language), *_still_open(interview, phrases)], language)
     if current is None or interview.finished:
         return _joined(_leads(interview, phrases) if interview.time_up else [
             phrases("say.over" if interview.finished else "say.no_question", language)], language)  # fmt: skip
@@ -121,6 +137,8 @@ def _to_command(interview: Interview, phrases: Phrases) -> str:
         return _joined([easier, *(_leads(interview, phrases) if summed_up else [])], language)
     if _steps(interview):
         return phrases("say.hinted", language)
+    if current.given_away:
+        return phrases("say.shown", language)
     return phrases("say.explain_later" if interview.command == "explain" else "say.no_more_hints", language)
 
 
@@ -218,7 +236,10 @@ def _leads(interview: Interview, phrases: Phrases) -> list[str]:
         return [phrases("say.shown", language)]
     if interview.command == "end":
         return [phrases("say.ended", language), *_pauses(interview, phrases)]
-    said = [phrases("say.left_out", language)] if summed_up else []
+    said = [phrases("say.left_out", language)] if summed_up and summed_up.missing else []
+    current = interview.current
+    if current and current.given_away and current.grades and current.grades[-1].after_showing:
+        return [phrases("say.restate_again", language)]
     if any(isinstance(event, QuestionAsked) for event in interview.turn):
         return [*said, phrases("say.next", language), *_time_left(interview, phrases)]
     if interview.finished:
@@ -266,7 +287,7 @@ def _found(this: Round, language: Language, phrases: Phrases) -> list[str]:
     if set(latest.repeated) - set(before.repeated if before else ()):
         nothing = phrases("say.nothing_new", language)
         return [phrases("say.repeated", language), *(sentence for sentence in said if sentence != nothing)]
-    return said
+    return _varied(said, this, language, phrases)
 
 
 def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: Phrases) -> list[str]:
@@ -295,6 +316,18 @@ def _verdicts(grade: Grade, before: Grade | None, language: Language, phrases: P
     elif new["contradicted"]:
         said.append(phrases("say.against", language, quotes=new["contradicted"]))
     return said or [phrases("say.nothing_new" if before else "say.nothing", language)]
+
+
+def _varied(said: list[str], this: Round, language: Language, phrases: Phrases) -> list[str]:
+    """The same words in other words where the answer before was met with them, too."""
+    unheard = sum(_unheard(one, other) for one, other in pairwise(this.grades))
+    again = said == [phrases("say.nothing_new", language)] and unheard > 1
+    return [phrases("say.nothing_new_again", language)] if again else said
+
+
+def _unheard(before: AnswerGraded, after: AnswerGraded) -> bool:
+    """Whether an answer changed no verdict."""
+    return [mark.verdict for mark in before.grade.marks] == [mark.verdict for mark in after.grade.marks]
 
 
 def _joined(sentences: Sequence[str], language: Language) -> str:

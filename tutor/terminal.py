@@ -54,6 +54,10 @@ class Terminal:
             self._console.print(self._block(item, language))
         self._console.print()
 
+    def say(self, key: str, language: Language, **values: object) -> None:
+        """Prints a phrase."""
+        self._console.print(Styled(self._tutor.phrases(key, language, **values), style="bright_black"))
+
     def report(self, session: str, learner: str) -> None:
         """Prints the report of a session."""
         language = self._tutor.interview(learner, session).language
@@ -163,11 +167,14 @@ def chat(tutor: Tutor, learner: str, session: str | None, choices: SessionStarte
     """Runs an interview on standard input and output until it ends, and gives its session."""
     source = stdin or sys.stdin
     console = Console(highlight=False)
+    resumed = session is not None
     if session is None:
         session = tutor.start(learner, choices)
     else:
         tutor.resume(learner, session)
     screen = _Screen(tutor, Terminal(tutor, console), learner, session)
+    if resumed:
+        screen.skip_closed()
     screen.catch_up(echo=True)
     language = tutor.interview(learner, session).language
     if source.isatty():
@@ -198,6 +205,17 @@ class _Screen:
     learner: str
     session: str
     printed: set[tuple[int, type]] = field(default_factory=set)
+
+    def skip_closed(self) -> None:
+        """Says where the interview stands; the questions that are closed are not printed again."""
+        interview = self.tutor.interview(self.learner, self.session)
+        items = shown(self.tutor.transcript(self.learner, self.session))
+        asked = [item.at for item in items if isinstance(item, Happened) and isinstance(item.event, QuestionAsked)]
+        if interview.current is None or len(asked) < 2:
+            return
+        self.printed |= {(item.at, type(item)) for item in items if item.at < asked[-1]}
+        question = interview.current.asked
+        self.terminal.say("terminal.back", interview.language, number=question.number, of=question.of)
 
     def catch_up(self, *, echo: bool) -> None:
         """Prints what is new; the learner's own words only with `echo`, since on a screen they stand there."""

@@ -20,6 +20,7 @@ from langgraph.errors import GraphRecursionError
 from tutor.agent import STEPS, build_agent
 from tutor.archive import Archive
 from tutor.cards import Language
+from tutor.clock import timings
 from tutor.errors import TutorError
 from tutor.events import (
     COMMANDS,
@@ -35,7 +36,7 @@ from tutor.events import (
     learner_message,
     with_event,
 )
-from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, timed, without_surrogates
+from tutor.history import ChromaHistory, Record, SessionLine, Store, new_session, sessions, without_surrogates
 from tutor.interview import Interview
 from tutor.matching import squeeze
 from tutor.models import Engine
@@ -47,7 +48,6 @@ from tutor.prompts import Phrases
 from tutor.report import Report, report
 from tutor.settings import Settings
 from tutor.spending import DaySpending
-from tutor.timing import timings
 from tutor.tools import Desk
 
 LONGEST = 20_000
@@ -253,9 +253,9 @@ class Tutor:
 
     def report(self, learner: str, session: str) -> Report:
         """The report of a session, with times, and with the dates at which its questions come back."""
-        moments = timed(self._history(learner, session).records())
-        interview = Interview.of(message for _, message in moments)
-        return report(interview, timings(moments), due(self.sittings(learner), self.desk.shelf))
+        transcript = self.transcript(learner, session)
+        shelf = self.desk.shelf
+        return report(Interview.of(transcript), timings(transcript), due(self.sittings(learner), shelf), shelf)
 
     def _history(self, learner: str, session: str) -> ChromaHistory:
         return ChromaHistory(self.store, self._holder(learner, session), session)

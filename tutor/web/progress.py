@@ -19,10 +19,10 @@ SMOOTHED = 5
 
 
 class ProgressPage:
-    """Writes the progress of a learner in one language."""
+    """Writes the progress of a learner in one language; `told` is what has just come of something they did here."""
 
-    def __init__(self, made: Progress, language: Language, phrases: Phrases, shelf: Shelf) -> None:
-        self._made, self._language, self._phrases, self._shelf = made, language, phrases, shelf
+    def __init__(self, made: Progress, language: Language, phrases: Phrases, shelf: Shelf, told: str = "") -> None:
+        self._made, self._language, self._phrases, self._shelf, self._told = made, language, phrases, shelf, told
 
     def html(self, navigation: str) -> str:
         """The whole page."""
@@ -33,6 +33,8 @@ class ProgressPage:
         return escape(self._phrases(key, self._language, **values))
 
     def _content(self) -> Iterator[str]:
+        if self._told:
+            yield f'<p class="told" role="status">{escape(self._told)}</p>'
         if not self._made.sittings:
             yield f'<p class="score">{self._say("progress.none")}</p>'
         else:
@@ -44,6 +46,8 @@ class ProgressPage:
             yield from self._calendar()
             yield from self._weak()
             yield from self._take_away()
+        yield from self._restore()
+        if self._made.sittings:
             yield from self._interviews()
 
     def _figures(self) -> Iterator[str]:
@@ -149,6 +153,14 @@ class ProgressPage:
         yield f'<button name="format" value="apkg">{self._say("progress.chosen_apkg")}</button> '
         yield f'<button class="second" name="format" value="md">{self._say("progress.chosen_md")}</button></p></form>'
         yield "</details></section>"
+
+    def _restore(self) -> Iterator[str]:
+        title = self._say("progress.restore")
+        yield f'<section class="screen" id="restore"><details><summary>{title}</summary>'
+        yield f'<p class="soft">{self._say("progress.restore_note")}</p>'
+        yield f'<form method="post" action="restore?language={self._language}" enctype="multipart/form-data">'
+        yield f'<p><input type="file" name="file" accept=".zip" aria-label="{title}" required></p>'
+        yield f'<p><button class="second">{title}</button></p></form></details></section>'
 
     def _interviews(self) -> Iterator[str]:
         title = self._say("progress.all_interviews")

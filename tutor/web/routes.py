@@ -1,13 +1,15 @@
 """The pages beside the interview: reports, progress, and files to take away."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from tutor import backup, decks, exporting
 from tutor.cards import LANGUAGES, Language
+from tutor.errors import HistoryError
 from tutor.progress import Sitting, review
 from tutor.sessions import about
 from tutor.tutor import Tutor
@@ -15,6 +17,8 @@ from tutor.web.document import link
 from tutor.web.progress import ProgressPage
 from tutor.web.report import ReportPage
 
+LARGEST_UPLOAD = 100
+"""Megabytes that a file may have which is read back."""
 Wanted = Annotated[Language | None, Query(alias="language")]
 
 
@@ -32,6 +36,7 @@ class Pages:
         router.get("/report/{session}/file")(self.report_file)
         router.get("/progress")(self.progress)
         router.post("/review")(self.review)
+        router.post("/restore")(self.restore)
         router.get("/download/cards")(self.cards)
         router.get("/download/all")(self.everything)
         return router
@@ -65,14 +70,46 @@ class Pages:
     def progress(self, request: Request, wanted: Wanted = None) -> Response:
         """Where the learner stands."""
         language = self._language(request, wanted)
+        return self._progress(request, language)
+
+    def _progress(self, request: Request, language: Language, told: str = "", status: int = 200) -> Response:
         made = self._tutor.progress(self._learner_of(request))
-        page = ProgressPage(made, language, self._tutor.phrases, self._tutor.desk.shelf)
+        page = ProgressPage(made, language, self._tutor.phrases, self._tutor.desk.shelf, told)
         links = [link(f"./?language={language}", self._say("progress.to_interview", language))]
-        return HTMLResponse(page.html(_navigation(links, "progress", language)))
+        return HTMLResponse(page.html(_navigation(links, "progress", language)), status)
+
+    async def restore(self, request: Request, wanted: Wanted = None) -> Response:
+        """Reads a file of all data back, and says on the progress page what came of it; other sites cannot do that."""
+        if _from_elsewhere(request):
+            return PlainTextResponse("", 403)
+        language = self._language(request, wanted)
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > LARGEST_UPLOAD << 20:
+            reason = self._tutor.phrases("progress.restore_large", language, limit=LARGEST_UPLOAD)
+            return await run_in_threadpool(self._not_restored, request, language, reason, 413)
+        async with request.form(max_files=1, max_fields=1) as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str) or not file.filename:
+                reason = self._say("progress.restore_nothing", language)
+                return await run_in_threadpool(self._not_restored, request, language, reason, 400)
+            return await run_in_threadpool(self._restored, request, language, file.file)
+
+    def _restored(self, request: Request, language: Language, file: BinaryIO) -> Response:
+        try:
+            done = backup.unpacked(self._tutor.store, self._learner_of(request), file)
+        except HistoryError as error:
+            return self._not_restored(request, language, str(error), 400)
+        phrases = self._tutor.phrases
+        told = phrases("progress.restored", language, sessions=done.sessions, records=done.records)
+        return self._progress(request, language, told)
+
+    def _not_restored(self, request: Request, language: Language, reason: str, status: int) -> Response:
+        told = self._tutor.phrases("progress.restore_failed", language, reason=reason)
+        return self._progress(request, language, told, status)
 
     def review(self, request: Request, wanted: Wanted = None) -> Response:
         """Starts an interview of what is due and goes there; other sites cannot do that."""
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if _from_elsewhere(request):
             return PlainTextResponse("", 403)
         learner, language = self._learner_of(request), self._language(request, wanted)
         choices = review(self._tutor.progress(learner), language)
@@ -141,6 +178,11 @@ class Pages:
 
     def _say(self, key: str, language: Language) -> str:
         return self._tutor.phrases(key, language)
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether another site's page has sent this."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def preferred(header: str, default: Language) -> Language:
