@@ -52,7 +52,7 @@ def test_a_configured_model_finds_the_words_and_nothing_else(server: FaultServer
     (request,) = server.requests
     assert request["model"] == "some-model"
     assert {tool["function"]["name"] for tool in request["tools"]} == {
-        "ask_question", "grade_answer", "ask_follow_up", "explain", "retrieve_reference_answer",
+        "ask_question", "grade_answer", "ask_follow_up", "explain", "retrieve_reference_answer", "clarify",
     }  # fmt: skip
     assert request["messages"][0]["content"].startswith("You are an interviewer and tutor")
     assert server.keys == ["Bearer secret-key"]

@@ -15,11 +15,11 @@ from tutor.wording import Wording
 
 LANGUAGE_GAP = 0.5
 """How far the scores of the two reference answers may lie apart, of 10."""
-FOREIGN_MEDIAN = 2.0
+FOREIGN_MEDIAN = 2.5
 """The highest median score of the other cards' reference answers, of 10."""
 FOREIGN_ANSWERS = 14
 """So many other cards are tried, evenly over the topics: all of them would take minutes and tell the same."""
-TOLERATED = 0.1
+TOLERATED = 0.125
 """Share of the verdicts on samples that may differ: what learners say is weighed too, and is no certainty."""
 LONGEST_SHARED = 6.0
 """A hint shares fewer words in a row than this with its key point (two Chinese characters are one word)."""
@@ -122,7 +122,7 @@ def _beliefs(card: Card, grader: RubricGrader) -> Iterable[str]:
 
 
 def _samples(card: Card, grader: RubricGrader) -> Iterable[str]:
-    """Where samples are graded otherwise than their author would, if that is more than a rare exception."""
+    """Where samples are graded otherwise than their author would, if that is more than one in eight."""
     different: list[str] = []
     for number, sample in enumerate(card.samples, start=1):
         grade = grader.grade(card, sample.answer)

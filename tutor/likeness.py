@@ -34,6 +34,8 @@ SURE_OF_WRONG = 0.5
 """So probable must be that a learner denies a key point before he is told so; below, the grader is not sure."""
 SURE_AGAINST_SIGNAL = 0.8
 """And so probable where a signal says that he is right."""
+SURE_WITHOUT_SIGNAL = 0.42
+"""So probable is covered where no signal says it; below, the grader is not sure."""
 IMPROBABLE = 0.1
 """What a signal says stays at this probability."""
 _NAMED: tuple[Verdict, ...] = ("covered", "partly", "contradicted")
@@ -85,7 +87,8 @@ class Likeness:
             if said and probable[verdict] >= IMPROBABLE:
                 return verdict
         best = max(VERDICTS, key=lambda verdict: probable[verdict])
-        return "unsure" if best == "contradicted" or (best == "covered" and self.denied) else best
+        doubtful = best == "covered" and (self.denied or probable[best] < SURE_WITHOUT_SIGNAL)
+        return "unsure" if best == "contradicted" or doubtful else best
 
 
 class Heard:
