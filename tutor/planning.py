@@ -20,7 +20,7 @@ STRONG, WEAK = 8.0, 5.0
 """Scores of 10 from which an answer is strong, and below which it is weak."""
 DEPTH = 2
 """How often in a row a strong answer leads on to a deeper card."""
-REVIEWS = 0.6
+REVIEWS = 0.3
 """The share of an interview that due reviews take at most, so that new cards come up, too."""
 _DUE, _DEEPER, _TOPIC, _LEVEL, _REPEATED, _SAME, _KNOWN, _CHANCE = 4.0, 3.0, 2.0, 1.2, 0.8, 0.6, 4.0, 0.5
 

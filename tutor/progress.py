@@ -171,7 +171,7 @@ def progress(sittings: Iterable[Sitting], shelf: Shelf, now: float, zone: tzinfo
 
 
 def due(sittings: Iterable[Sitting], shelf: Shelf) -> dict[str, float]:
-    """When each practised card is due (clock, seconds), by card id: as soon as one of its key points that matter is."""
+    """When each practised card is due (clock, seconds), by card id: as soon as half of what matters on it is."""
     questions = [question for sitting in sittings for question in sitting.questions]
     memories = _memories(questions, shelf)
     times = ((card.id, _due(card, memories)) for card in shelf.cards)
@@ -232,8 +232,15 @@ def _card(card: Card, memories: Memories, asked: int, now: float) -> CardProgres
 
 
 def _due(card: Card, memories: Memories) -> float | None:
-    kept = (memories.get((card.id, point.id)) for point in card.key_points if point.weight >= MATTERS)
-    return min((memory.due.timestamp() for memory, _ in filter(None, kept)), default=None)
+    """When half of what matters on the card is due, by weight: one hard point alone does not bring it back each day."""
+    points = [point for point in card.key_points if point.weight >= MATTERS and (card.id, point.id) in memories]
+    dues = sorted((memories[card.id, point.id][0].due.timestamp(), point.weight) for point in points)
+    half, reached = sum(weight for _, weight in dues) / 2, 0
+    for at, weight in dues:
+        reached += weight
+        if reached >= half:
+            return at
+    return None
 
 
 def _topic(topic: str, cards: Iterable[CardProgress], due_now: Iterable[CardProgress]) -> TopicProgress:
