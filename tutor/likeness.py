@@ -6,7 +6,7 @@ them word by word; what that means together with the signals was fitted on grade
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -197,12 +197,12 @@ def _own(card: Card, point: str, verdict: Verdict) -> list[str]:
     return [text[language] for text in texts.get(verdict, ()) for language in LANGUAGES]
 
 
-def words(wording: Wording, places: range | None = None) -> frozenset[str]:
+def words(wording: Wording, places: Iterable[int] | None = None) -> frozenset[str]:
     """The words of a text, or of a part of it, that can be compared."""
     return frozenset(_counts(wording, places if places is not None else range(len(wording.tokens))))
 
 
-def _counts(wording: Wording, places: range) -> Counter[str]:
+def _counts(wording: Wording, places: Iterable[int]) -> Counter[str]:
     """Stems, numbers, and Chinese characters alone and in pairs."""
     tokens = [wording.tokens[place] for place in places]
     words = [token.norm for token in tokens if token.kind != "operator" and token.norm not in _ASIDE]
