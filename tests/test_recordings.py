@@ -75,6 +75,7 @@ SCRIPTS: dict[str, Script] = {
     "tools-en": (
         ONE,
         ["keys and values of all past tokens", call("ask_follow_up", step="hint"), says("Take this hint with you."),
+         "what is an optimizer state?", call("clarify"), says("Back to the question."),
          "the memory grows with the length", call("grade_answer"), says("Graded."),
          "end", "tell me about LoRA", call("explain", about="LoRA"), says("Step by step, as you see."),
          "what is the right answer there?", call("retrieve_reference_answer", query="LoRA low rank adapters"),
